@@ -1,0 +1,2 @@
+//! What the whole-path tests share.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The derive macro of `vantiq-connector`.
+#![forbid(unsafe_code)]

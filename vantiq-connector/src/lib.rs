@@ -1,0 +1,2 @@
+//! Build Vantiq connectors in Rust.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! A Vantiq server on your desk.
+#![forbid(unsafe_code)]
