@@ -1,2 +1,4 @@
 //! Build Vantiq connectors in Rust.
 #![forbid(unsafe_code)]
+
+pub mod protocol;

@@ -1,0 +1,168 @@
+//! [`Payload`]: the part of a message that belongs to the connector, still as JSON text.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Serialize, Serializer, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+/// The `object` or `body` of a message: JSON text, a slice of the frame it came in.
+///
+/// It is parsed once, in the task that uses it, straight into the type that is wanted. `Debug` shows its
+/// length only, for a configuration document may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Payload(Bytes);
+
+impl Payload {
+    /// `null`, which is also what an absent member means.
+    pub const NULL: Self = Self(Bytes::from_static(b"null"));
+
+    /// The payload that `value` serialises to.
+    ///
+    /// # Errors
+    /// What `serde_json` says of a value that has no JSON form, such as a map with keys that are no text.
+    pub fn from_value<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Self> {
+        serde_json::to_vec(value).map(|text| Self(text.into()))
+    }
+
+    /// The slice of `frame` that `raw` borrows from.
+    pub(super) fn of_frame(frame: &Bytes, raw: Option<&RawValue>) -> Self {
+        raw.map_or(Self::NULL, |raw| Self(frame.slice_ref(raw.get().as_bytes())))
+    }
+
+    /// The JSON text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Length of the JSON text in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Never: even `null` has four bytes.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Parses the payload.
+    ///
+    /// # Errors
+    /// [`ShapeError`], which names the field that does not fit.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ShapeError> {
+        let mut text = serde_json::Deserializer::from_slice(&self.0);
+        serde_path_to_error::deserialize(&mut text).map_err(ShapeError::new)
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Payload {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_slice(&self.0).map_err(|_| {
+            // A payload is made from valid JSON only; see `of_frame` and `from_value`.
+            serde::ser::Error::custom("payload is not JSON")
+        })?;
+        raw.serialize(serializer)
+    }
+}
+
+/// A payload that does not fit the type it was to become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShapeError {
+    path: String,
+    message: String,
+}
+
+impl ShapeError {
+    fn new(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
+        let path = match error.path().to_string() {
+            path if path == "." => String::new(),
+            path => path,
+        };
+        // The position of a value inside a frame tells a reader nothing; the path does.
+        let mut message = error.into_inner().to_string();
+        if let Some(at) = message.rfind(" at line ") {
+            message.truncate(at);
+        }
+        Self { path, message }
+    }
+
+    /// Where in the document, as in `general.ports[2]`; empty for the document as a whole.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What does not fit and what was expected. It quotes the offending value: fit for whoever sent the
+    /// document, not for a log where the document may hold secrets; see [`redacted`](Self::redacted).
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The same without any value of the document.
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        Self { path: self.path.clone(), message: super::redact::values_of(&self.message) }
+    }
+
+    /// An error that `T`'s deserialisation did not raise itself.
+    #[cfg(test)]
+    pub(crate) fn of<T: DeserializeOwned>(json: &str) -> Option<Self> {
+        Payload(Bytes::copy_from_slice(json.as_bytes())).parse::<T>().err()
+    }
+}
+
+impl fmt::Display for ShapeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "at `{}`: {}", self.path, self.message)
+        }
+    }
+}
+
+impl std::error::Error for ShapeError {}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Config {
+        #[expect(dead_code, reason = "only its shape matters")]
+        general: General,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct General {
+        #[expect(dead_code, reason = "only its shape matters")]
+        ports: Vec<u16>,
+    }
+
+    #[test]
+    fn a_wrong_shape_names_the_path_and_what_was_expected() {
+        let error = ShapeError::of::<Config>(r#"{"general":{"ports":[1,"hunter2"]}}"#).unwrap();
+        assert_eq!(error.path(), "general.ports[1]");
+        assert_eq!(error.message(), r#"invalid type: string "hunter2", expected u16"#);
+        assert_eq!(error.redacted().to_string(), "at `general.ports[1]`: invalid type: string, expected u16");
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        let error = ShapeError::of::<Config>("{}").unwrap();
+        assert_eq!(error.to_string(), "missing field `general`");
+    }
+
+    #[test]
+    fn debug_hides_the_document() {
+        let payload = Payload::from_value(&"hunter2").unwrap();
+        assert_eq!(format!("{payload:?}"), "Payload(9 bytes)");
+    }
+}
