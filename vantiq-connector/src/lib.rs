@@ -2,3 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod protocol;
+mod transport;
+
+pub use transport::{TransportError, TransportErrorKind};

@@ -1,0 +1,16 @@
+//! From an address to an open WebSocket: TCP, proxy, TLS, upgrade. Knows no sources.
+//!
+//! Entry point: [`Dialer::dial`].
+
+mod dial;
+mod error;
+mod proxy;
+mod tls;
+mod url;
+mod ws;
+
+pub(crate) use dial::Dialer;
+pub use error::{TransportError, TransportErrorKind};
+pub(crate) use proxy::Proxy;
+pub(crate) use url::Endpoint;
+pub(crate) use ws::{Frame, FrameOut, FrameReader, FrameWriter, Socket};

@@ -1,0 +1,187 @@
+//! [`Socket`]: an open WebSocket as frames in and frames out, which no longer show the library beneath.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures_util::{
+    Sink, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        self, Message, Utf8Bytes,
+        protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
+use tokio_util::either::Either;
+
+use super::{TransportError, TransportErrorKind};
+
+type Stream = WebSocketStream<Either<TcpStream, TlsStream<TcpStream>>>;
+
+/// The library's 128 KiB for each connection would cost a gateway of 1,000 sources 128 MiB.
+const READ_BUFFER: usize = 4 * 1024;
+/// Frames are gathered up to this size before they are written without being asked to.
+const WRITE_BUFFER: usize = 16 * 1024;
+/// Unwritten bytes at most, beyond the frame being written; `FrameWriter` stops long before.
+const MAX_WRITE_BUFFER: usize = 64 << 20;
+/// Documents embedded in a publish can be many megabytes (`docs/PROTOCOL.md`, section 7).
+const MAX_MESSAGE: usize = 64 << 20;
+
+pub(super) fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_write_buffer_size(MAX_WRITE_BUFFER)
+        .max_message_size(Some(MAX_MESSAGE))
+        // A large message may come in one frame or in many.
+        .max_frame_size(Some(MAX_MESSAGE))
+}
+
+/// An open WebSocket.
+pub(crate) struct Socket(Stream);
+
+impl Socket {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self(stream)
+    }
+
+    /// The two directions, to be used by one task.
+    pub(crate) fn split(self) -> (FrameReader, FrameWriter) {
+        let (sink, stream) = self.0.split();
+        (FrameReader(stream), FrameWriter { sink, frames: VecDeque::new(), dirty: false, taken: 0 })
+    }
+}
+
+/// What came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Frame {
+    /// A whole message, text or binary: real servers send binary, other tools text.
+    Message(Bytes),
+    /// A sign of life without content.
+    Ping,
+    /// The answer to the ping with this number.
+    Pong(Option<u64>),
+}
+
+/// The inbound half of a [`Socket`].
+pub(crate) struct FrameReader(SplitStream<Stream>);
+
+impl FrameReader {
+    /// The next frame. Pings are answered by the library beneath.
+    ///
+    /// Cancel safe: it only polls a stream.
+    pub(crate) async fn next(&mut self) -> Result<Frame, TransportError> {
+        loop {
+            return match self.0.next().await {
+                Some(Ok(Message::Binary(bytes))) => Ok(Frame::Message(bytes)),
+                Some(Ok(Message::Text(text))) => Ok(Frame::Message(text.into())),
+                Some(Ok(Message::Ping(_))) => Ok(Frame::Ping),
+                Some(Ok(Message::Pong(payload))) => {
+                    Ok(Frame::Pong(<[u8; 8]>::try_from(payload.as_ref()).ok().map(u64::from_be_bytes)))
+                }
+                Some(Ok(Message::Close(frame))) => {
+                    Err(TransportErrorKind::Closed { code: frame.map(|frame| frame.code.into()) }.into())
+                }
+                Some(Ok(Message::Frame(_))) => continue, // never read, says the library
+                Some(Err(error)) => Err(lost(error)),
+                None => Err(TransportErrorKind::Closed { code: None }.into()),
+            };
+        }
+    }
+}
+
+/// A frame to send.
+#[derive(Debug, Clone)]
+pub(crate) enum FrameOut {
+    Text(Bytes),
+    Binary(Bytes),
+    Ping(u64),
+    Close,
+}
+
+/// The outbound half of a [`Socket`]: a short queue, and the sink it drains into.
+pub(crate) struct FrameWriter {
+    sink: SplitSink<Stream, Message>,
+    frames: VecDeque<Message>,
+    /// Whether the sink holds frames that were not flushed.
+    dirty: bool,
+    taken: u64,
+}
+
+impl FrameWriter {
+    /// Frames that wait for the socket.
+    pub(crate) fn waiting(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Frames that the socket has taken since it was opened.
+    pub(crate) const fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Whether [`drive`](Self::drive) has anything to do.
+    pub(crate) fn has_work(&self) -> bool {
+        self.dirty || !self.frames.is_empty()
+    }
+
+    /// Appends a frame; the caller looks at [`waiting`](Self::waiting) first.
+    pub(crate) fn push(&mut self, frame: FrameOut) {
+        match frame {
+            FrameOut::Text(text) => self.frames.push_back(match Utf8Bytes::try_from(text.clone()) {
+                Ok(text) => Message::Text(text),
+                // JSON text is UTF-8, always; were it not, a binary frame carries it as well.
+                Err(_) => Message::Binary(text),
+            }),
+            FrameOut::Binary(bytes) => self.frames.push_back(Message::Binary(bytes)),
+            FrameOut::Ping(number) => {
+                self.frames.push_back(Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes())));
+            }
+            FrameOut::Close => self.frames.push_back(Message::Close(Some(CloseFrame {
+                code: CloseCode::Normal,
+                reason: Utf8Bytes::from_static(""),
+            }))),
+        }
+    }
+
+    /// Writes what waits and flushes. One flush for all that is there: flushing after each message costs
+    /// twenty times as much.
+    ///
+    /// Cancel safe: a frame leaves the queue in the same poll in which the sink takes it.
+    pub(crate) async fn drive(&mut self) -> Result<(), TransportError> {
+        poll_fn(|cx| self.poll_drive(cx)).await.map_err(lost)
+    }
+
+    fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), tungstenite::Error>> {
+        let mut sink = Pin::new(&mut self.sink);
+        while !self.frames.is_empty() {
+            ready!(sink.as_mut().poll_ready(cx))?;
+            if let Some(frame) = self.frames.pop_front() {
+                self.dirty = true;
+                self.taken += 1;
+                sink.as_mut().start_send(frame)?;
+            }
+        }
+        ready!(sink.poll_flush(cx))?;
+        self.dirty = false;
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn lost(error: tungstenite::Error) -> TransportError {
+    match error {
+        tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => {
+            TransportErrorKind::Closed { code: None }.into()
+        }
+        tungstenite::Error::Capacity(error) => TransportError::new(TransportErrorKind::TooLarge, error),
+        other => TransportError::new(TransportErrorKind::Lost, other),
+    }
+}
