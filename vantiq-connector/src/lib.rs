@@ -1,7 +1,13 @@
 //! Build Vantiq connectors in Rust.
 #![forbid(unsafe_code)]
 
+mod config;
 pub mod protocol;
+mod source_pattern;
 mod transport;
 
+#[cfg(feature = "logging")]
+pub use config::{LoggingError, setup_logging};
+pub use config::{ConfigError, HealthPolicy, Secret, ServerConfig, ServerConfigBuilder};
+pub use source_pattern::SourcePattern;
 pub use transport::{TransportError, TransportErrorKind};

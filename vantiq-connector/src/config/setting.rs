@@ -1,0 +1,136 @@
+//! The keys of `server.config`, and how the text under each is read.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use super::{
+    error::{ConfigError, Fault},
+    properties::Property,
+};
+
+/// Keys that mean something to this crate, as the README's table lists them.
+pub(super) mod key {
+    pub(crate) const TARGET_SERVER: &str = "targetServer";
+    pub(crate) const AUTH_TOKEN: &str = "authToken";
+    pub(crate) const SOURCES: &str = "sources";
+    pub(crate) const SEND_PINGS: &str = "sendPings";
+    pub(crate) const TCP_PROBE_PORT: &str = "tcpProbePort";
+    pub(crate) const FAIL_ON_CONNECTION_ERROR: &str = "failOnConnectionError";
+    pub(crate) const RECONNECT_SECRET: &str = "reconnectSecret";
+    pub(crate) const CONNECT_KW_ARGS: &str = "connectKWArgs";
+    pub(crate) const HEALTH_POLICY: &str = "healthPolicy";
+    pub(crate) const MAX_MESSAGE_BYTES: &str = "maxMessageBytes";
+    pub(crate) const BINARY_FRAMES: &str = "binaryFrames";
+    pub(crate) const QUERY_ERRORS_AS_ARRAY: &str = "queryErrorsAsArray";
+    pub(crate) const PROXY: &str = "proxy";
+    pub(crate) const CA_CERTIFICATE_FILE: &str = "caCertificateFile";
+}
+
+const KNOWN: [&str; 14] = [
+    key::TARGET_SERVER,
+    key::AUTH_TOKEN,
+    key::SOURCES,
+    key::SEND_PINGS,
+    key::TCP_PROBE_PORT,
+    key::FAIL_ON_CONNECTION_ERROR,
+    key::RECONNECT_SECRET,
+    key::CONNECT_KW_ARGS,
+    key::HEALTH_POLICY,
+    key::MAX_MESSAGE_BYTES,
+    key::BINARY_FRAMES,
+    key::QUERY_ERRORS_AS_ARRAY,
+    key::PROXY,
+    key::CA_CERTIFICATE_FILE,
+];
+
+/// Keys of Vantiq's own connectors: they mean nothing here, and no warning is due.
+const FOREIGN: [&str; 4] = ["modelDirectory", "defaultBindPort", "defaultBindAddress", "maxPacketSize"];
+
+/// How alike a known key must be to be proposed for an unknown one, from 0 to 1.
+const LIKENESS: f64 = 0.75;
+
+/// What a file or a builder says under each key, the last of duplicates, with the place for error messages.
+#[derive(Debug)]
+pub(super) struct Settings {
+    origin: Option<PathBuf>,
+    by_key: HashMap<String, Property>,
+}
+
+impl Settings {
+    pub(super) fn new(origin: Option<PathBuf>, properties: Vec<Property>) -> Self {
+        let by_key = properties.into_iter().map(|property| (property.key.clone(), property)).collect();
+        Self { origin, by_key }
+    }
+
+    /// The value under `key`, trimmed; `None` where it is absent or blank.
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        self.by_key.get(key).map(|property| property.value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The value under `key`, where absent or blank an error that says what to write.
+    pub(super) fn required(&self, key: &'static str, expected: &str) -> Result<&str, ConfigError> {
+        self.text(key).ok_or_else(|| self.fault(key, Fault::Missing { expected: expected.to_owned() }))
+    }
+
+    /// A boolean as people write it; anything else is an error, never silently `false` or `true`.
+    pub(super) fn boolean(&self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
+        self.read(key, "true or false", |text| match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "1" => Some(true),
+            "false" | "no" | "0" => Some(false),
+            _ => None,
+        })
+        .map(|value| value.unwrap_or(default))
+    }
+
+    /// The value under `key` as `parse` reads it, `None` where it is absent or blank.
+    pub(super) fn read<T>(
+        &self,
+        key: &'static str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(text) = self.text(key) else { return Ok(None) };
+        parse(text).map(Some).ok_or_else(|| {
+            self.fault(key, Fault::Invalid { found: text.to_owned(), expected: expected.to_owned() })
+        })
+    }
+
+    /// An error about `key`, with file and line.
+    pub(super) fn fault(&self, key: &'static str, fault: Fault) -> ConfigError {
+        let line = self.by_key.get(key).map(|property| property.line).filter(|&line| line > 0);
+        ConfigError::about(self.origin.clone(), line, Some(key), fault)
+    }
+
+    /// A warning for each key that nobody knows, in the order of the file.
+    pub(super) fn unknown_keys(&self, extra: &[String]) -> Vec<String> {
+        let is_known = |key: &str| {
+            KNOWN.contains(&key) || FOREIGN.contains(&key) || extra.iter().any(|extra| extra == key)
+        };
+        let mut unknown: Vec<_> = self.by_key.values().filter(|property| !is_known(&property.key)).collect();
+        unknown.sort_by_key(|property| property.line);
+        unknown.into_iter().map(|property| self.warning(property)).collect()
+    }
+
+    fn warning(&self, property: &Property) -> String {
+        let file = self.origin.as_ref().map_or_else(|| "settings".into(), |path| path.display().to_string());
+        let (line, key) = (property.line, &property.key);
+        match nearest(key) {
+            Some(known) => format!("{file}:{line}: unknown key `{key}` is ignored; did you mean `{known}`?"),
+            None => format!("{file}:{line}: unknown key `{key}` is ignored"),
+        }
+    }
+
+    /// Every key and value, for connectors with keys of their own.
+    pub(super) fn into_values(self) -> HashMap<String, String> {
+        self.by_key.into_iter().map(|(key, property)| (key, property.value)).collect()
+    }
+}
+
+fn nearest(key: &str) -> Option<&'static str> {
+    let lower = key.to_lowercase();
+    KNOWN
+        .iter()
+        .map(|known| (strsim::jaro_winkler(&lower, &known.to_lowercase()), *known))
+        .filter(|(likeness, _)| *likeness >= LIKENESS)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, known)| known)
+}
