@@ -1,7 +1,9 @@
 //! Build Vantiq connectors in Rust.
 #![forbid(unsafe_code)]
 
+mod budget;
 mod config;
+mod delivery;
 pub mod protocol;
 mod source_pattern;
 mod transport;
@@ -9,5 +11,6 @@ mod transport;
 #[cfg(feature = "logging")]
 pub use config::{LoggingError, setup_logging};
 pub use config::{ConfigError, HealthPolicy, Secret, ServerConfig, ServerConfigBuilder};
+pub use delivery::{Delivery, DeliveryError, NotifyError, OverflowPolicy, Receipt};
 pub use source_pattern::SourcePattern;
 pub use transport::{TransportError, TransportErrorKind};

@@ -1,0 +1,96 @@
+//! [`Budget`]: a bound on memory by count and by bytes at once.
+
+use std::sync::Arc;
+
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+/// Room for a number of messages or a number of bytes, whichever is reached first.
+///
+/// Each message takes its size, but at least the budget divided by the number of messages; so one
+/// semaphore keeps both bounds, and those who wait for room get it in the order in which they came.
+#[derive(Debug, Clone)]
+pub(crate) struct Budget {
+    semaphore: Arc<Semaphore>,
+    bytes: u32,
+    least: u32,
+}
+
+/// The room that one message takes. Dropping it gives the room back.
+#[derive(Debug)]
+pub(crate) struct Room {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Why there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    Full,
+    Closed,
+}
+
+impl Budget {
+    /// Room for `messages`, at most `bytes` in all.
+    pub(crate) fn new(messages: usize, bytes: usize) -> Self {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
+        let least = bytes / u32::try_from(messages).unwrap_or(u32::MAX).max(1);
+        // tokio's semaphores hold fewer than 2^61 permits; a u32 always fits.
+        Self { semaphore: Arc::new(Semaphore::new(bytes as usize)), bytes, least: least.max(1) }
+    }
+
+    /// Waits for room for `len` bytes; `None` once [`close`](Self::close) was called.
+    ///
+    /// Cancel safe; who is cancelled loses the place in the queue.
+    pub(crate) async fn take(&self, len: usize) -> Option<Room> {
+        let permit: Result<_, AcquireError> =
+            Arc::clone(&self.semaphore).acquire_many_owned(self.cost(len)).await;
+        permit.ok().map(|permit| Room { _permit: permit })
+    }
+
+    /// Takes room for `len` bytes where there is some now.
+    pub(crate) fn try_take(&self, len: usize) -> Result<Room, NoRoom> {
+        match Arc::clone(&self.semaphore).try_acquire_many_owned(self.cost(len)) {
+            Ok(permit) => Ok(Room { _permit: permit }),
+            Err(TryAcquireError::NoPermits) => Err(NoRoom::Full),
+            Err(TryAcquireError::Closed) => Err(NoRoom::Closed),
+        }
+    }
+
+    /// Ends every wait for room.
+    pub(crate) fn close(&self) {
+        self.semaphore.close();
+    }
+
+    /// A message larger than the whole budget takes all of it, or it could never pass.
+    fn cost(&self, len: usize) -> u32 {
+        u32::try_from(len).unwrap_or(u32::MAX).clamp(self.least, self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_full_at_either_bound() {
+        let budget = Budget::new(4, 400);
+        let small: Vec<_> = (0..4).map(|_| budget.try_take(1).unwrap()).collect();
+        assert_eq!(budget.try_take(1).unwrap_err(), NoRoom::Full);
+        drop(small);
+        let large = budget.try_take(350).unwrap();
+        assert_eq!(budget.try_take(51).unwrap_err(), NoRoom::Full);
+        drop(large);
+        assert!(budget.try_take(1_000_000).is_ok());
+    }
+
+    #[tokio::test]
+    async fn closing_ends_every_wait() {
+        let budget = Budget::new(1, 1);
+        let _all = budget.try_take(1).unwrap();
+        let waiting = tokio::spawn({
+            let budget = budget.clone();
+            async move { budget.take(1).await.is_none() }
+        });
+        budget.close();
+        assert!(waiting.await.unwrap());
+    }
+}

@@ -1,0 +1,14 @@
+//! From `notify` to a receipt: the [`Outbox`] holds what waits, the [`Ledger`] what was sent and not yet
+//! acknowledged. Knows no sockets and no clock.
+
+mod ledger;
+mod outbox;
+mod quiet;
+mod receipt;
+
+pub(crate) use ledger::{Known, Ledger, Other, Settled, Window};
+pub(crate) use outbox::{Entry, Offered, Outbox};
+pub use outbox::{NotifyError, OverflowPolicy};
+pub(crate) use quiet::{Due, Quiet};
+pub use receipt::{Delivery, DeliveryError, Receipt};
+use receipt::{Outcome, receipt};
