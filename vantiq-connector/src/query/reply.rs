@@ -1,0 +1,49 @@
+//! [`ReplyTo`]: where the answers to one query go, and in which form.
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::{
+    QueryError,
+    bundle::{Content, Limits},
+};
+use crate::protocol::{Outbound, Status};
+
+/// The way of answers to the link their query came over. It ends with that link: reply addresses belong to
+/// callers who are gone by the next (`docs/PROTOCOL.md`, section 9).
+pub(crate) type Replies = mpsc::Sender<Bytes>;
+
+/// Where the answers to one query go.
+#[derive(Debug, Clone)]
+pub(crate) struct ReplyTo {
+    pub(crate) address: String,
+    pub(crate) max_message_bytes: usize,
+    pub(crate) errors_as_array: bool,
+}
+
+impl ReplyTo {
+    /// The bounds for the body of one message: what `maxMessageBytes` leaves beside the envelope.
+    pub(super) fn limits(&self, rows: usize) -> Limits {
+        let envelope = self.answer(Status::PARTIAL, &Content::Rows(Vec::new())).len();
+        Limits { rows, bytes: (self.max_message_bytes + 2).saturating_sub(envelope) }
+    }
+
+    pub(super) fn answer(&self, status: Status, content: &Content) -> Bytes {
+        Outbound::Answer { status, reply_address: &self.address, body: content.body() }.encode()
+    }
+
+    /// The terminal answer that says why there is none. Always fits: where the text is too long, the code
+    /// goes alone.
+    pub(crate) fn error(&self, error: &QueryError) -> Bytes {
+        let encode = |error: &QueryError| {
+            let (reply_address, as_array) = (&self.address, self.errors_as_array);
+            Outbound::Error { reply_address, error: error.body(), as_array }.encode()
+        };
+        let frame = encode(error);
+        if frame.len() <= self.max_message_bytes {
+            return frame;
+        }
+        let code: String = error.code().chars().take(100).collect();
+        encode(&QueryError::new(code, "the text of the error is larger than a message may be"))
+    }
+}

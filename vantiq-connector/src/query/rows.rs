@@ -1,0 +1,248 @@
+//! [`Rows`]: takes the rows of a query and streams them to the caller.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::{
+    sync::{
+        Notify,
+        mpsc::{Permit, error::TrySendError},
+    },
+    time::Instant,
+};
+
+use super::{
+    Answer, QueryError, Replies, ReplyTo,
+    bundle::{Bundle, RowTooLarge},
+};
+use crate::protocol::Status;
+
+/// Takes the rows of one query and streams them to the caller while the handler goes on.
+///
+/// Rows are bundled into messages: one goes out when it has 500 rows, or as many as fit into
+/// `maxMessageBytes`, or when its first row has waited 100 ms, whichever comes first. When the link cannot
+/// take more, [`send`](Self::send) waits.
+///
+/// # Recovery
+/// When the link is lost the caller is gone, too: `send` says [`RowsError::Closed`], and returning that
+/// error ends the query.
+#[derive(Debug)]
+pub struct Rows {
+    streaming: Arc<Streaming>,
+}
+
+/// Why a row was not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RowsError {
+    /// The link over which the query came is gone, and the caller with it.
+    #[error("the caller of the query is gone, for the link was lost")]
+    Closed,
+    /// One row by itself is larger than a message may be. Rows before it were accepted.
+    #[error("a row of {size} bytes does not fit into a message of `maxMessageBytes` ({max})")]
+    TooLarge {
+        /// Size of the row as JSON, in bytes.
+        size: usize,
+        /// The limit, `maxMessageBytes` in `server.config`.
+        max: usize,
+    },
+    /// The row has no JSON form, for example a map whose keys are no texts.
+    #[error("the row cannot be written as JSON")]
+    Serialize(#[source] serde_json::Error),
+}
+
+impl Rows {
+    pub(crate) const fn new(streaming: Arc<Streaming>) -> Self {
+        Self { streaming }
+    }
+
+    /// Takes one row; waits where the link cannot take more.
+    ///
+    /// # Errors
+    /// [`RowsError`]; what was accepted before stays accepted.
+    ///
+    /// # Cancel safety
+    /// Cancel safe in that no row is torn or doubled; whether the row was accepted is not known.
+    pub async fn send<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<(), RowsError> {
+        let row = to_raw_value(row).map_err(RowsError::Serialize)?;
+        // Rows wait in the bundle only, never in this future: a cancelled call loses none.
+        if !self.streaming.has_room(row.get().len())? {
+            self.streaming.flush().await?;
+        }
+        if self.streaming.push(row) {
+            self.streaming.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes each row of `rows`.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), at the first row that fails.
+    pub async fn send_all<T: Serialize>(
+        &mut self,
+        rows: impl IntoIterator<Item = T, IntoIter: Send>,
+    ) -> Result<(), RowsError> {
+        for row in rows {
+            self.send(&row).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the rows of a stream until it ends or fails.
+    ///
+    /// # Errors
+    /// The stream's own error, or a [`RowsError`].
+    pub async fn forward<T, E, S>(&mut self, stream: S) -> crate::Result<()>
+    where
+        T: Serialize,
+        E: Into<anyhow::Error>,
+        S: Stream<Item = Result<T, E>>,
+    {
+        let mut stream = std::pin::pin!(stream);
+        while let Some(row) = stream.next().await {
+            self.send(&row.map_err(Into::into)?).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is bundled without waiting for more. Restarts the caller's time-out.
+    ///
+    /// # Errors
+    /// [`RowsError::Closed`].
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the rows stay bundled until they are sent.
+    pub async fn flush(&mut self) -> Result<(), RowsError> {
+        self.streaming.flush().await
+    }
+}
+
+/// The state of one streamed query, shared by the handler's [`Rows`] and the call that drives the handler.
+/// Both run in one task, so the lock is never contended.
+#[derive(Debug)]
+pub(crate) struct Streaming {
+    reply_to: ReplyTo,
+    replies: Replies,
+    linger: Duration,
+    state: Mutex<State>,
+    /// Tells the call that a bundle was begun, which is due after `linger`.
+    begun: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    bundle: Bundle,
+    /// When the first row of the bundle came.
+    begun_at: Option<Instant>,
+    /// When data last went out.
+    sent_at: Instant,
+}
+
+impl Streaming {
+    pub(crate) fn new(
+        reply_to: ReplyTo,
+        replies: Replies,
+        rows: usize,
+        linger: Duration,
+        now: Instant,
+    ) -> Self {
+        let bundle = Bundle::new(reply_to.limits(rows));
+        let state = Mutex::new(State { bundle, begun_at: None, sent_at: now });
+        Self { reply_to, replies, linger, state, begun: Notify::new() }
+    }
+
+    /// Waits until a bundle was begun. Cancel safe: `Notify` keeps its permit.
+    pub(crate) async fn begun(&self) {
+        self.begun.notified().await;
+    }
+
+    /// When the bundle has waited long enough.
+    pub(crate) fn due_at(&self) -> Option<Instant> {
+        self.lock().begun_at.map(|begun_at| begun_at + self.linger)
+    }
+
+    /// When data last went out.
+    pub(crate) fn sent_at(&self) -> Instant {
+        self.lock().sent_at
+    }
+
+    /// Sends the bundle if the link takes it now, or else looks again later.
+    pub(crate) fn try_flush(&self, now: Instant) {
+        match self.replies.try_reserve() {
+            Ok(permit) => self.send_bundle(permit),
+            Err(TrySendError::Full(())) => self.lock().begun_at = Some(now),
+            // The handler learns it from its next call.
+            Err(TrySendError::Closed(())) => self.lock().begun_at = None,
+        }
+    }
+
+    /// Sends the rest and the terminal answer.
+    pub(crate) async fn finish(&self, answer: Result<Answer, QueryError>) {
+        let messages = answer.and_then(|answer| {
+            self.lock().bundle.finish(answer).map_err(|RowTooLarge(size)| {
+                QueryError::new(
+                    QueryError::TOO_LARGE,
+                    "a row of {0} bytes is larger than the {1} that a message may have",
+                )
+                .parameter(size)
+                .parameter(self.reply_to.max_message_bytes)
+            })
+        });
+        let frames: Vec<Bytes> = match messages {
+            Ok(messages) => {
+                messages.iter().map(|(status, content)| self.reply_to.answer(*status, content)).collect()
+            }
+            Err(error) => vec![self.reply_to.error(&error)],
+        };
+        for frame in frames {
+            // A link that is gone has nobody to answer to.
+            let _ = self.replies.send(frame).await;
+        }
+    }
+
+    fn has_room(&self, size: usize) -> Result<bool, RowsError> {
+        if self.replies.is_closed() {
+            return Err(RowsError::Closed);
+        }
+        let max = self.reply_to.max_message_bytes;
+        self.lock().bundle.has_room(size).map_err(|RowTooLarge(size)| RowsError::TooLarge { size, max })
+    }
+
+    /// Adds a row to the bundle and says whether that is full now.
+    fn push(&self, row: Box<RawValue>) -> bool {
+        let mut state = self.lock();
+        state.bundle.push(row);
+        if state.begun_at.is_none() {
+            state.begun_at = Some(Instant::now());
+            self.begun.notify_one();
+        }
+        state.bundle.is_full()
+    }
+
+    async fn flush(&self) -> Result<(), RowsError> {
+        let permit = self.replies.reserve().await.map_err(|_| RowsError::Closed)?;
+        self.send_bundle(permit);
+        Ok(())
+    }
+
+    fn send_bundle(&self, permit: Permit<'_, Bytes>) {
+        let mut state = self.lock();
+        state.begun_at = None;
+        if let Some(content) = state.bundle.take() {
+            state.sent_at = Instant::now();
+            permit.send(self.reply_to.answer(Status::PARTIAL, &content));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code of a handler runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
