@@ -3,6 +3,7 @@
 
 mod budget;
 mod config;
+mod connection;
 mod delivery;
 pub mod protocol;
 mod query;
