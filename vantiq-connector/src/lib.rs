@@ -4,17 +4,81 @@
 mod budget;
 mod config;
 mod connection;
+mod connector_set;
 mod delivery;
+mod erased;
+mod error;
+mod handler;
+mod health;
 pub mod protocol;
 mod query;
+mod source;
 mod source_pattern;
+mod telemetry;
 mod transport;
 
+pub use anyhow::{Error, Result};
+pub use tokio_util::sync::CancellationToken;
+pub use vantiq_connector_derive::VantiqSource;
+
+pub use config::{ConfigError, HealthPolicy, Secret, ServerConfig, ServerConfigBuilder};
 #[cfg(feature = "logging")]
 pub use config::{LoggingError, setup_logging};
-pub use config::{ConfigError, HealthPolicy, Secret, ServerConfig, ServerConfigBuilder};
-pub use anyhow::{Error, Result};
+pub use connector_set::{ConnectorSet, ConnectorSetBuilder, ConnectorSetHandle, NotShared, start};
 pub use delivery::{Delivery, DeliveryError, NotifyError, OverflowPolicy, Receipt};
+pub use error::ConnectorError;
+pub use handler::{SourceHandler, VantiqSource};
+pub use health::HealthError;
 pub use query::{Answer, QueryError, Rows, RowsError};
+pub use source::Source;
 pub use source_pattern::SourcePattern;
+pub use telemetry::{SourceCounts, SourceState, SourceStatus};
 pub use transport::{TransportError, TransportErrorKind};
+
+/// Everything a connector needs, to be imported at once.
+pub mod prelude {
+    pub use crate::{
+        Answer, ConnectorSet, QueryError, Receipt, Result, Rows, ServerConfig, Source, SourceHandler,
+        VantiqSource,
+    };
+}
+
+/// What the derive macro's output refers to. Not part of the API.
+#[doc(hidden)]
+pub mod __private {
+    pub use serde_json::Value;
+}
+
+/// Writes the `main` function of a connector: `vantiq_connector::main!(Thermostat, Camera);`.
+///
+/// It is short for
+///
+/// ```no_run
+/// # use vantiq_connector::prelude::*;
+/// # #[derive(VantiqSource)]
+/// # #[vantiq_source("thermostat")]
+/// # struct Thermostat;
+/// # impl SourceHandler for Thermostat {
+/// #     async fn connect(_: Source, _: Self::Config) -> Result<Self> { Ok(Self) }
+/// # }
+/// # #[derive(VantiqSource)]
+/// # #[vantiq_source("camera-*")]
+/// # struct Camera;
+/// # impl SourceHandler for Camera {
+/// #     async fn connect(_: Source, _: Self::Config) -> Result<Self> { Ok(Self) }
+/// # }
+/// fn main() -> std::process::ExitCode {
+///     vantiq_connector::start(ConnectorSet::builder().source::<Thermostat>().source::<Camera>())
+/// }
+/// ```
+///
+/// and [`start`] says what happens then. A program that wants to give more to the builder writes these
+/// lines itself.
+#[macro_export]
+macro_rules! main {
+    ($($handler:ty),+ $(,)?) => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::start($crate::ConnectorSet::builder()$(.source::<$handler>())+)
+        }
+    };
+}

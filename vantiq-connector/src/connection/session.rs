@@ -1,0 +1,358 @@
+//! [`Session`]: one configuration and the handler made from it, from `connect` to `close`.
+//!
+//! A session is a task of its own. The link hands it publishes and queries and never waits for it.
+//! [`Sessions`] sees to it that a new session's `connect` begins only after the old one's `close`.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, watch},
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, Span, debug, error, info, warn};
+
+use super::{
+    backoff::{Backoff, Jitter},
+    publish_call, query_call,
+};
+use crate::{
+    QueryError, Source,
+    budget::{Budget, Room},
+    erased::{ErasedHandler, Fault},
+    protocol::Payload,
+    query::{Replies, ReplyTo},
+    source::{Scope, SourceCore},
+    telemetry::{SourceState, worth_a_line},
+};
+
+/// How long calls that were told to end may take to do so, after their grace: the time of a few polls.
+const LAST_CALL: Duration = Duration::from_secs(2);
+
+/// What a query finds when it wants the handler.
+#[derive(Clone)]
+pub(super) enum Handler {
+    /// Its first `connect` is running: wait.
+    Connecting,
+    Ready(Arc<dyn ErasedHandler>),
+    /// There is none at present: this is the answer.
+    Missing(QueryError),
+}
+
+/// The sessions of one source: one at most, and the one before, which may still be ending.
+pub(super) struct Sessions {
+    core: Arc<SourceCore>,
+    current: Option<Session>,
+    ending: Option<JoinHandle<()>>,
+}
+
+impl Sessions {
+    pub(super) const fn new(core: Arc<SourceCore>) -> Self {
+        Self { core, current: None, ending: None }
+    }
+
+    pub(super) const fn current(&self) -> Option<&Session> {
+        self.current.as_ref()
+    }
+
+    /// Ends the present session, if any, and begins one with `config`.
+    pub(super) fn begin(&mut self, config: Payload) {
+        self.end();
+        self.core.counters.sessions.add_one();
+        self.current = Some(Session::begin(Arc::clone(&self.core), config, self.ending.take()));
+    }
+
+    /// Lets the present session end; its calls get their grace.
+    pub(super) fn end(&mut self) {
+        if let Some(session) = self.current.take() {
+            self.ending = Some(session.end());
+        }
+    }
+
+    /// Waits until no session is ending any more.
+    ///
+    /// Cancel safe: the handle is given up only when its task has ended.
+    pub(super) async fn ended(&mut self) {
+        if let Some(ending) = &mut self.ending {
+            // The task catches the panics of handlers; were it to panic itself, it has ended all the same.
+            let _ = ending.await;
+            self.ending = None;
+        }
+    }
+}
+
+/// One session, as the link sees it.
+pub(super) struct Session {
+    core: Arc<SourceCore>,
+    publishes_tx: mpsc::UnboundedSender<(Payload, Option<Room>)>,
+    handler_rx: watch::Receiver<Handler>,
+    room: Budget,
+    stages: Stages,
+    scope: Scope,
+    task: JoinHandle<()>,
+}
+
+/// How far a session is on its way to its end.
+#[derive(Clone)]
+struct Stages {
+    /// No new calls; those in flight have their grace.
+    ending: CancellationToken,
+    /// The grace is over.
+    abandon: CancellationToken,
+    /// The queries in flight.
+    queries: TaskTracker,
+}
+
+impl Session {
+    fn begin(core: Arc<SourceCore>, config: Payload, previous: Option<JoinHandle<()>>) -> Self {
+        let (publishes_tx, publishes_rx) = mpsc::unbounded_channel();
+        let (handler_tx, handler_rx) = watch::channel(Handler::Connecting);
+        let stages = Stages {
+            ending: CancellationToken::new(),
+            abandon: CancellationToken::new(),
+            queries: TaskTracker::new(),
+        };
+        let scope = Scope::new();
+        let run = Run {
+            source: Source::new(Arc::clone(&core), scope.clone()),
+            core: Arc::clone(&core),
+            config,
+            publishes_rx,
+            handler_tx,
+            stages: stages.clone(),
+        };
+        let task = tokio::spawn(run.run(previous).instrument(Span::current()));
+        let room = core.options.publish_room();
+        Self { core, publishes_tx, handler_rx, room, stages, scope, task }
+    }
+
+    /// Room for a publish of `len` bytes, where there is some now.
+    pub(super) fn try_room(&self, len: usize) -> Option<Room> {
+        self.room.try_take(len).ok()
+    }
+
+    /// Waits for room for a publish; `None` where there is no handler that could ever make room.
+    ///
+    /// Cancel safe: both waits are, and neither takes anything before it is over.
+    pub(super) fn room(&self, len: usize) -> impl Future<Output = Option<Room>> + use<> {
+        let (room, mut handler_rx) = (self.room.clone(), self.handler_rx.clone());
+        async move {
+            tokio::select! {
+                room = room.take(len) => room,
+                _ = handler_rx.wait_for(|handler| matches!(handler, Handler::Missing(_))) => None,
+            }
+        }
+    }
+
+    /// Whether there is no handler at present, so that nothing makes room.
+    pub(super) fn has_no_handler(&self) -> bool {
+        matches!(&*self.handler_rx.borrow(), Handler::Missing(_))
+    }
+
+    /// Queues a publish behind those before it.
+    pub(super) fn publish(&self, object: Payload, room: Option<Room>) {
+        // The session's task holds the other end until this one is dropped.
+        let _ = self.publishes_tx.send((object, room));
+    }
+
+    /// Answers a query, beside all others.
+    pub(super) fn query(
+        &self,
+        object: Payload,
+        reply_to: ReplyTo,
+        replies: Replies,
+        slot: OwnedSemaphorePermit,
+    ) {
+        let call = query_call::QueryCall {
+            core: Arc::clone(&self.core),
+            handler_rx: self.handler_rx.clone(),
+            abandon: self.stages.abandon.clone(),
+            received_at: Instant::now(),
+            object,
+            reply_to,
+            replies,
+            slot,
+        };
+        self.stages.queries.spawn(call.answer().instrument(Span::current()));
+    }
+
+    /// Lets the session end, which takes at most its grace. The task ends after the handler's `close`.
+    fn end(self) -> JoinHandle<()> {
+        self.stages.ending.cancel();
+        self.scope.end();
+        self.stages.queries.close();
+        self.task
+    }
+}
+
+/// One session, from within.
+struct Run {
+    core: Arc<SourceCore>,
+    source: Source,
+    config: Payload,
+    publishes_rx: mpsc::UnboundedReceiver<(Payload, Option<Room>)>,
+    handler_tx: watch::Sender<Handler>,
+    stages: Stages,
+}
+
+impl Run {
+    async fn run(mut self, previous: Option<JoinHandle<()>>) {
+        self.after(previous).await;
+        self.say(SourceState::Configuring);
+        let handler = self.connect().await;
+        if let Some(handler) = &handler {
+            self.handler_tx.send_replace(Handler::Ready(Arc::clone(handler)));
+            self.say(SourceState::Connected);
+            info!("connected");
+            tokio::select! {
+                () = serve(&self.core, &mut self.publishes_rx, &**handler, &self.stages.queries) => {}
+                () = grace_over(&self.stages.ending, self.core.options.grace) => {}
+            }
+        }
+        self.let_go(handler).await;
+    }
+
+    /// Waits until the session before has let go of what this one will take.
+    async fn after(&self, previous: Option<JoinHandle<()>>) {
+        let Some(previous) = previous else { return };
+        let patience = self.core.options.grace * 2 + LAST_CALL;
+        if timeout(patience, previous).await.is_err() {
+            error!(
+                "a handler of the last session blocks its thread; going on without waiting for its `close`"
+            );
+        }
+    }
+
+    /// Builds the handler; tries again, with growing delays, until that succeeds or the session ends.
+    async fn connect(&mut self) -> Option<Arc<dyn ErasedHandler>> {
+        let mut backoff = Backoff::new(self.core.options.backoff, Jitter::Full);
+        loop {
+            let attempt = tokio::select! {
+                attempt = attempt(&self.core, &self.source, &self.config) => attempt,
+                () = grace_over(&self.stages.ending, self.core.options.grace) => return None,
+            };
+            let (state, answer, delay) = match attempt {
+                Ok(handler) => return Some(handler),
+                Err(Fault::Shape(shape)) => {
+                    error!(error = %shape, "the configuration has not the expected shape; waiting for another one");
+                    let answer = QueryError::new(
+                        QueryError::CONFIGURATION,
+                        "the configuration of source {0} is invalid: {1}",
+                    );
+                    let answer = answer.parameter(&self.core.name).parameter(&shape);
+                    (SourceState::Misconfigured(shape.to_string()), answer, None)
+                }
+                Err(Fault::Failed(failed)) => {
+                    let delay = backoff.next(rand::random());
+                    error!(error = format!("{failed:#}"), ?delay, "the handler could not connect");
+                    let answer = QueryError::new(QueryError::UNAVAILABLE, "source {0} is not available: {1}");
+                    let answer = answer.parameter(&self.core.name).parameter(&failed);
+                    (SourceState::Unavailable(failed.to_string()), answer, Some(delay))
+                }
+            };
+            self.say(state);
+            self.handler_tx.send_replace(Handler::Missing(answer));
+            if !self.pause(delay).await {
+                return None;
+            }
+        }
+    }
+
+    /// Waits for `delay`, or without one for ever; `false` where the session ended instead. Without a delay
+    /// nobody will ever take the publishes, so they are dropped as they come.
+    async fn pause(&mut self, delay: Option<Duration>) -> bool {
+        let Some(delay) = delay else {
+            while let Some((_, room)) = self.publishes_rx.recv().await {
+                drop(room);
+                self.unhandled();
+            }
+            return false;
+        };
+        tokio::select! {
+            () = sleep(delay) => true,
+            () = self.stages.ending.cancelled() => false,
+        }
+    }
+
+    /// Ends what is still running, then closes the handler.
+    async fn let_go(mut self, handler: Option<Arc<dyn ErasedHandler>>) {
+        self.publishes_rx.close();
+        while self.publishes_rx.try_recv().is_ok() {
+            self.unhandled();
+        }
+        // A session can be over only once it was told to end; then these are no news, or the grace is over.
+        self.stages.abandon.cancel();
+        let closing =
+            QueryError::new(QueryError::CLOSING, "source {0} is closing").parameter(&self.core.name);
+        self.handler_tx.send_replace(Handler::Missing(closing));
+        let all_ended = async {
+            self.stages.queries.wait().await;
+            self.source.scope().ended().await;
+        };
+        if timeout(LAST_CALL, all_ended).await.is_err() {
+            error!("a call blocks its thread and cannot be ended");
+        }
+        if let Some(handler) = handler {
+            close(handler, self.core.options.grace).await;
+        }
+        debug!("session ended");
+    }
+
+    fn unhandled(&self) {
+        let count = self.core.counters.publishes_unhandled.add_one();
+        if worth_a_line(count) {
+            warn!(count, "a publish was dropped, for there is no handler to take it");
+        }
+    }
+
+    /// Tells the source's state, unless the session is ending: then others tell it.
+    fn say(&self, state: SourceState) {
+        self.core.set_state_unless(&self.stages.ending, state);
+    }
+}
+
+/// One call of the handler's `connect`.
+async fn attempt(
+    core: &SourceCore,
+    source: &Source,
+    config: &Payload,
+) -> Result<Arc<dyn ErasedHandler>, Fault> {
+    let deadline = core.options.connect_deadline;
+    let connect = AssertUnwindSafe(core.handler.connect(source.clone(), config.clone())).catch_unwind();
+    match timeout(deadline, connect).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(Fault::Failed(anyhow::anyhow!("the handler panicked in `connect`"))),
+        Err(_) => Err(Fault::Failed(anyhow::anyhow!("`connect` took longer than {deadline:?}"))),
+    }
+}
+
+/// Handles publishes one at a time until no more can come, then waits for the queries.
+async fn serve(
+    core: &SourceCore,
+    publishes_rx: &mut mpsc::UnboundedReceiver<(Payload, Option<Room>)>,
+    handler: &dyn ErasedHandler,
+    queries: &TaskTracker,
+) {
+    while let Some((object, room)) = publishes_rx.recv().await {
+        publish_call::publish(core, handler, object).await;
+        drop(room);
+    }
+    queries.wait().await;
+}
+
+/// Waits until the session was told to end and its calls have had their grace.
+async fn grace_over(ending: &CancellationToken, grace: Duration) {
+    ending.cancelled().await;
+    sleep(grace).await;
+}
+
+async fn close(handler: Arc<dyn ErasedHandler>, grace: Duration) {
+    match timeout(grace, AssertUnwindSafe(handler.close()).catch_unwind()).await {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => error!("`close` was left out, for a call still holds the handler"),
+        Ok(Err(_)) => error!("the handler panicked in `close`"),
+        Err(_) => error!(?grace, "`close` took too long and was abandoned"),
+    }
+}

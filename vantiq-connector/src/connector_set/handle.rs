@@ -1,0 +1,81 @@
+//! [`ConnectorSetHandle`]: watches and closes a connector set from elsewhere.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use super::SetCore;
+use crate::{
+    HealthError, ServerConfig, Source, SourceStatus,
+    source::{Scope, SourceCore},
+};
+
+/// A handle of a connector set. Cheap to clone; does not keep the set running.
+#[derive(Debug, Clone)]
+pub struct ConnectorSetHandle {
+    core: Arc<SetCore>,
+    sources: Arc<[Source]>,
+}
+
+impl ConnectorSetHandle {
+    pub(super) fn new(core: Arc<SetCore>, sources: Vec<Arc<SourceCore>>) -> Self {
+        let source = |source: Arc<SourceCore>| {
+            let scope = Scope::until(source.stop.child_token());
+            Source::new(source, scope)
+        };
+        Self { core, sources: sources.into_iter().map(source).collect() }
+    }
+
+    /// The sources, in the order of `server.config`.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// The source of this name.
+    pub fn source(&self, name: &str) -> Option<Source> {
+        self.sources.iter().find(|source| source.name() == name).cloned()
+    }
+
+    /// What each source is doing, in the order of `server.config`.
+    pub fn status(&self) -> Vec<SourceStatus> {
+        self.sources.iter().map(Source::status).collect()
+    }
+
+    /// The settings of the set.
+    pub fn server_config(&self) -> &ServerConfig {
+        &self.core.config
+    }
+
+    /// Opens the TCP probe, if it is not open: port 8000, or `tcpProbePort`, on all interfaces.
+    ///
+    /// # Errors
+    /// [`HealthError`] where the port cannot be opened; health stays as it was.
+    pub async fn declare_healthy(&self) -> Result<(), HealthError> {
+        self.core.probe.declare_healthy().await
+    }
+
+    /// Closes the TCP probe. It is closed when this returns.
+    pub async fn declare_unhealthy(&self) {
+        self.core.probe.declare_unhealthy().await;
+    }
+
+    /// What was declared last; `None` until something was.
+    pub fn is_healthy(&self) -> Option<bool> {
+        self.core.probe.is_healthy()
+    }
+
+    /// Where the TCP probe listens, while it does; of use with `tcpProbePort=0`.
+    pub fn probe_addr(&self) -> Option<SocketAddr> {
+        self.core.probe.addr()
+    }
+
+    /// Closes all sources and waits until the set has ended. Closes a set that did not begin to run, too:
+    /// it will end as soon as it begins.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the set ends all the same.
+    pub async fn close(&self) {
+        self.core.stop.cancel();
+        if self.core.serving.is_cancelled() {
+            self.core.closed.cancelled().await;
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! [`ConnectorSet`]: all sources served by one process from one `server.config`.
+
+mod builder;
+mod core;
+mod handle;
+mod health_policy;
+mod options;
+mod shared;
+mod start;
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info, info_span, warn};
+
+pub use self::{builder::ConnectorSetBuilder, handle::ConnectorSetHandle, shared::NotShared, start::start};
+pub(crate) use self::{core::SetCore, options::Options};
+use crate::{ConnectorError, HealthPolicy, connection::Actor, source::SourceCore};
+
+/// All sources served by one process from one `server.config`, each with a handler and, while the set
+/// [runs](Self::run), a connection of its own.
+///
+/// ```no_run
+/// # use vantiq_connector::prelude::*;
+/// # #[derive(VantiqSource)]
+/// # #[vantiq_source("thermostat")]
+/// # struct Thermostat;
+/// # impl SourceHandler for Thermostat {
+/// #     async fn connect(_: Source, _: Self::Config) -> Result<Self> { Ok(Self) }
+/// # }
+/// # async fn example() -> Result<()> {
+/// ConnectorSet::builder().source::<Thermostat>().build()?.run().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ConnectorSet {
+    core: Arc<SetCore>,
+    sources: Vec<Arc<SourceCore>>,
+}
+
+impl ConnectorSet {
+    /// Names the handlers and settings of a set.
+    #[must_use]
+    pub fn builder() -> ConnectorSetBuilder {
+        ConnectorSetBuilder::new()
+    }
+
+    /// A handle, by which the set is watched and closed from elsewhere.
+    pub fn handle(&self) -> ConnectorSetHandle {
+        ConnectorSetHandle::new(Arc::clone(&self.core), self.sources.clone())
+    }
+
+    /// Serves all sources until SIGTERM or SIGINT (Ctrl-C) asks to stop. A second signal ends at once.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve), and [`ConnectorError::Interrupted`] after a second signal.
+    pub async fn run(self) -> Result<(), ConnectorError> {
+        let mut signals = Signals::new().map_err(ConnectorError::Runtime)?;
+        let stop = CancellationToken::new();
+        let serving = self.serve(stop.clone());
+        let mut serving = std::pin::pin!(serving);
+        tokio::select! {
+            result = &mut serving => return result,
+            () = signals.next() => info!("stopping; a second signal stops at once"),
+        }
+        stop.cancel();
+        tokio::select! {
+            result = &mut serving => result,
+            () = signals.next() => Err(ConnectorError::Interrupted),
+        }
+    }
+
+    /// Serves all sources until `stop` is cancelled or every source was closed. For programs with a
+    /// runtime and signals of their own.
+    ///
+    /// # Errors
+    /// [`ConnectorError::CredentialsRefused`] when the server refuses the token before it ever accepted
+    /// one, [`ConnectorError::Unreachable`] when it cannot be reached at first and
+    /// `failOnConnectionError=true`. All sources have been closed then.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: dropping it ends all connections at once, and handlers without their `close`.
+    pub async fn serve(self, stop: CancellationToken) -> Result<(), ConnectorError> {
+        for warning in &self.core.config.warnings {
+            warn!("{warning}");
+        }
+        let _closed = self.core.closed.clone().drop_guard();
+        self.core.serving.cancel();
+        let following = match self.core.config.health_policy {
+            HealthPolicy::Manual => None,
+            HealthPolicy::Connected => Some(health_policy::follow(&self.core, &self.sources)),
+        };
+        let mut actors = JoinSet::new();
+        for source in &self.sources {
+            let span = info_span!("source", name = source.name);
+            actors.spawn(Actor::new(Arc::clone(source)).run().instrument(span));
+        }
+        let result = self.until_closed(actors, &stop).await;
+        drop(following);
+        self.unhealthy().await;
+        result
+    }
+
+    /// Waits for all actors; the first that has to end the set ends it.
+    async fn until_closed(
+        &self,
+        mut actors: JoinSet<Result<(), crate::connection::Fatal>>,
+        stop: &CancellationToken,
+    ) -> Result<(), ConnectorError> {
+        let mut result = Ok(());
+        loop {
+            tokio::select! {
+                ended = actors.join_next() => {
+                    let error = match ended {
+                        None => return result,
+                        Some(Ok(Ok(()))) => continue,
+                        Some(Ok(Err(fatal))) => fatal.into(),
+                        Some(Err(_)) => ConnectorError::Defect,
+                    };
+                    result = result.and(Err(error));
+                    self.core.stop.cancel();
+                }
+                () = stop.cancelled(), if !self.core.stop.is_cancelled() => self.core.stop.cancel(),
+                // Also when a handle asked for it.
+                () = self.core.stop.cancelled(), if self.core.probe.is_healthy() == Some(true) => {
+                    self.unhealthy().await;
+                }
+            }
+        }
+    }
+
+    /// A connector that stops is not healthy; one that never declared anything stays undeclared.
+    async fn unhealthy(&self) {
+        if self.core.probe.is_healthy().is_some() {
+            self.core.probe.declare_unhealthy().await;
+        }
+    }
+}
+
+/// The signals that ask a process to stop.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Cancel safe: both receivers keep their signals.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    #[expect(clippy::unnecessary_wraps, reason = "it can fail on Unix")]
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}

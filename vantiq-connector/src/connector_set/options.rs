@@ -1,0 +1,82 @@
+//! [`Options`]: bounds and deadlines of a connector set, and where their defaults come from.
+
+use std::time::Duration;
+
+use crate::{
+    OverflowPolicy,
+    budget::Budget,
+    connection::BackoffRange,
+    delivery::{Outbox, Window},
+};
+
+/// How much of something may be held: messages, or bytes, whichever is reached first.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
+
+/// Bounds and deadlines. Each is set by the method of the same name of the builder, which documents it.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) max_queries: usize,
+    pub(crate) query_deadline: Duration,
+    pub(crate) bundle_rows: usize,
+    pub(crate) bundle_linger: Duration,
+    pub(super) publish_queue: Bound,
+    pub(super) outbox: Bound,
+    pub(super) overflow: OverflowPolicy,
+    pub(crate) window: Window,
+    pub(crate) connect_deadline: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) dial_deadline: Duration,
+    pub(crate) step_deadline: Duration,
+    pub(crate) ping_interval: Duration,
+    pub(crate) dead_after: Duration,
+    pub(crate) backoff: BackoffRange,
+    pub(crate) max_handshakes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_queries: 32,
+            // The server gives up after 33.75 s without data, in some releases after 30 (section 10).
+            query_deadline: Duration::from_secs(25),
+            // What Vantiq's JDBC connector found to work.
+            bundle_rows: 500,
+            bundle_linger: Duration::from_millis(100),
+            publish_queue: Bound { messages: 256, bytes: 16 << 20 },
+            outbox: Bound { messages: 10_000, bytes: 16 << 20 },
+            overflow: OverflowPolicy::Block,
+            // At a round trip of 20 ms this is 200,000 notifications a second.
+            window: Window { messages: 4_096, bytes: 4 << 20 },
+            connect_deadline: Duration::from_mins(1),
+            // Less than the 30 s that Kubernetes gives a process between SIGTERM and SIGKILL.
+            grace: Duration::from_secs(20),
+            dial_deadline: Duration::from_secs(15),
+            // The Java SDK's figure for each step.
+            step_deadline: Duration::from_secs(10),
+            // Two pings fit into the patience, so one lost answer is not death.
+            ping_interval: Duration::from_secs(9),
+            dead_after: Duration::from_secs(20),
+            backoff: BackoffRange { first: Duration::from_millis(500), longest: Duration::from_secs(30) },
+            max_handshakes: 32,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn publish_room(&self) -> Budget {
+        Budget::new(self.publish_queue.messages, self.publish_queue.bytes)
+    }
+
+    pub(crate) fn outbox(&self) -> Outbox {
+        Outbox::new(self.overflow, self.outbox.messages, self.outbox.bytes)
+    }
+
+    /// `validate` is sent three times within the deadline of the step.
+    pub(crate) fn validate_interval(&self) -> Duration {
+        self.step_deadline / 3
+    }
+}

@@ -1,0 +1,112 @@
+//! [`start`]: a whole program around a connector set, as [`main!`](crate::main) writes it.
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use super::ConnectorSetBuilder;
+use crate::ConnectorError;
+
+/// Runs a connector set as a whole program: reads the command line, sets up the log, runs until a signal
+/// asks to stop, and turns the result into an exit code. [`main!`](crate::main) is a `fn main` around it.
+///
+/// The command line is empty or names the `server.config` to use. On an error, one line with all causes
+/// goes to standard error. Exit codes, after `sysexits.h`:
+///
+/// | code | when |
+/// |---|---|
+/// | 0 | stopped as asked for |
+/// | 64 | a mistake in the settings or the command line |
+/// | 69 | the server cannot be reached, with `failOnConnectionError=true` |
+/// | 70 | anything else |
+/// | 77 | the server refused the access token on the first connect |
+#[must_use]
+pub fn start(builder: ConnectorSetBuilder) -> ExitCode {
+    let result = match command_line(std::env::args_os().skip(1).collect()) {
+        Ok(Command::Help) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Ok(Command::Run(None)) => run(builder),
+        Ok(Command::Run(Some(path))) => run(builder.config_file(path)),
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", error.chain());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+const HELP: &str = "\
+A connector for Vantiq.
+
+Usage: [SERVER_CONFIG]
+
+Arguments:
+  [SERVER_CONFIG]  the settings; serverConfig/server.config or server.config where not given
+
+Environment:
+  CONNECTOR_AUTH_TOKEN  the access token, where the settings have none
+  RUST_LOG              what to log, such as info or vantiq_connector=debug
+";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Command {
+    Help,
+    Run(Option<PathBuf>),
+}
+
+fn command_line(arguments: Vec<OsString>) -> Result<Command, ConnectorError> {
+    use lexopt::Arg;
+
+    let usage = |error: lexopt::Error| ConnectorError::Usage(error.to_string());
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut path = None;
+    while let Some(argument) = parser.next().map_err(usage)? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Value(value) if path.is_none() => path = Some(PathBuf::from(value)),
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    Ok(Command::Run(path))
+}
+
+fn run(builder: ConnectorSetBuilder) -> Result<(), ConnectorError> {
+    #[cfg(feature = "logging")]
+    crate::setup_logging().map_err(ConnectorError::Logging)?;
+    let set = builder.build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ConnectorError::Runtime)?;
+    let result = runtime.block_on(set.run());
+    // A handler that blocks its thread must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arguments: &[&str]) -> Result<Command, String> {
+        let arguments = arguments.iter().map(OsString::from).collect();
+        command_line(arguments).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_empty_or_names_the_settings() {
+        assert_eq!(read(&[]), Ok(Command::Run(None)));
+        assert_eq!(read(&["a/server.config"]), Ok(Command::Run(Some("a/server.config".into()))));
+        assert_eq!(read(&["--help"]), Ok(Command::Help));
+    }
+
+    #[test]
+    fn anything_else_says_what_to_write() {
+        for arguments in [&["a", "b"][..], &["--config"], &["-x"]] {
+            let error = read(arguments).unwrap_err();
+            assert!(error.contains("write nothing, or the path"), "{error}");
+        }
+    }
+}

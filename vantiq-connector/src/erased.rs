@@ -1,0 +1,92 @@
+//! The object-safe twin of [`SourceHandler`], so that handlers of different types run side by side.
+//!
+//! Users see native `async fn`; in here the futures are boxed and payloads are still JSON. Parsing happens
+//! here, in the task of the call and not in the loop that reads frames.
+
+use std::{marker::PhantomData, sync::Arc};
+
+use async_trait::async_trait;
+
+use crate::{
+    Answer, Rows, Source, SourceHandler, SourcePattern, VantiqSource,
+    protocol::{Payload, ShapeError},
+};
+
+/// Makes handlers of one type.
+#[async_trait]
+pub(crate) trait ErasedSource: Send + Sync {
+    fn pattern(&self) -> SourcePattern;
+
+    /// The name of the handler's type, for messages to its author.
+    fn type_name(&self) -> &'static str;
+
+    async fn connect(&self, source: Source, config: Payload) -> Result<Arc<dyn ErasedHandler>, Fault>;
+}
+
+/// A handler of any type.
+#[async_trait]
+pub(crate) trait ErasedHandler: Send + Sync {
+    async fn publish(&self, object: Payload) -> Result<(), Fault>;
+
+    async fn query(&self, object: Payload, rows: &mut Rows) -> Result<Answer, Fault>;
+
+    /// Consumes the handler. Returns `false` where a call still holds it, so that it cannot be consumed.
+    async fn close(self: Arc<Self>) -> bool;
+}
+
+/// Why a call had no result.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The payload is not what the handler's type expects.
+    Shape(ShapeError),
+    /// The handler returned an error.
+    Failed(anyhow::Error),
+}
+
+/// The twin of the type `H`.
+pub(crate) struct Of<H>(PhantomData<fn() -> H>);
+
+impl<H> Of<H> {
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+#[async_trait]
+impl<H: SourceHandler> ErasedSource for Of<H> {
+    fn pattern(&self) -> SourcePattern {
+        <H as VantiqSource>::PATTERN
+    }
+
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<H>()
+    }
+
+    async fn connect(&self, source: Source, config: Payload) -> Result<Arc<dyn ErasedHandler>, Fault> {
+        // The document may hold secrets, so its values stay out of every message.
+        let config = config.parse().map_err(|error| Fault::Shape(error.redacted()))?;
+        let handler = H::connect(source, config).await.map_err(Fault::Failed)?;
+        Ok(Arc::new(Adapter(handler)))
+    }
+}
+
+struct Adapter<H>(H);
+
+#[async_trait]
+impl<H: SourceHandler> ErasedHandler for Adapter<H> {
+    async fn publish(&self, object: Payload) -> Result<(), Fault> {
+        let message = object.parse().map_err(Fault::Shape)?;
+        self.0.publish(message).await.map_err(Fault::Failed)
+    }
+
+    async fn query(&self, object: Payload, rows: &mut Rows) -> Result<Answer, Fault> {
+        let query = object.parse().map_err(Fault::Shape)?;
+        self.0.query(query, rows).await.map_err(Fault::Failed)
+    }
+
+    async fn close(self: Arc<Self>) -> bool {
+        let Some(adapter) = Arc::into_inner(self) else { return false };
+        adapter.0.close().await;
+        true
+    }
+}

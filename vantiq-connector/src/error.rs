@@ -1,0 +1,111 @@
+//! The errors of a connector set as a whole, and their exit codes.
+
+use std::io;
+
+use crate::{
+    ConfigError, connection::Fatal, health::HealthError, protocol::ServerError, transport::TransportError,
+};
+
+/// Why a connector set could not be built, or ended on its own.
+///
+/// [`exit_code`](Self::exit_code) translates it for the process's parent, after `sysexits.h`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectorError {
+    /// The settings have a mistake in them. Exit code 64.
+    #[error("wrong settings")]
+    Config(#[source] ConfigError),
+    /// The log's settings have a mistake in them. Exit code 64.
+    #[cfg(feature = "logging")]
+    #[error("wrong settings of the log")]
+    Logging(#[source] crate::config::LoggingError),
+    /// The command line has a mistake in it. Exit code 64.
+    #[error("{0}; write nothing, or the path of a server.config")]
+    Usage(String),
+    /// A source of `server.config` has no handler. Exit code 64.
+    #[error(
+        "source `{name}` has no handler; serve it with `#[vantiq_source(\"{name}\")]`, or take it out of `sources`"
+    )]
+    NoHandler {
+        /// The source.
+        name: String,
+    },
+    /// Two handlers serve the same source, and neither is more specific than the other. Exit code 64.
+    #[error(
+        "source `{name}` has two handlers, `{first}` and `{second}`; let one of them name another source"
+    )]
+    TwoHandlers {
+        /// The source.
+        name: String,
+        /// The type of one handler.
+        first: &'static str,
+        /// The type of the other handler.
+        second: &'static str,
+    },
+    /// The server could not be reached, and `failOnConnectionError=true`. Exit code 69.
+    #[error("the server cannot be reached")]
+    Unreachable(#[source] TransportError),
+    /// The server refused the access token on the first connect. Exit code 77.
+    #[error("the server refused the access token; check `authToken`")]
+    CredentialsRefused(#[source] ServerError),
+    /// The TCP probe could not be opened. Exit code 70.
+    #[error("the health probe cannot be opened")]
+    Health(#[source] HealthError),
+    /// The operating system refused threads or signals. Exit code 70.
+    #[error("the runtime cannot be started")]
+    Runtime(#[source] io::Error),
+    /// A second signal came before the connector had stopped. Exit code 70.
+    #[error("stopped at once by a second signal; work may have been left undone")]
+    Interrupted,
+    /// A defect of this crate. Exit code 70.
+    #[error("a task of the connector ended unexpectedly; please report it")]
+    Defect,
+}
+
+impl ConnectorError {
+    /// The exit code of the process: 64 for settings, 69 for a server that cannot be reached, 77 for
+    /// refused credentials, 70 for anything else.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Usage(_) | Self::NoHandler { .. } | Self::TwoHandlers { .. } => 64,
+            #[cfg(feature = "logging")]
+            Self::Logging(_) => 64,
+            Self::Unreachable(_) => 69,
+            Self::CredentialsRefused(_) => 77,
+            Self::Health(_) | Self::Runtime(_) | Self::Interrupted | Self::Defect => 70,
+        }
+    }
+
+    /// The error and its causes on one line.
+    pub(crate) fn chain(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            line = format!("{line}: {error}");
+            cause = error.source();
+        }
+        line
+    }
+}
+
+impl From<ConfigError> for ConnectorError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<Fatal> for ConnectorError {
+    fn from(fatal: Fatal) -> Self {
+        match fatal {
+            Fatal::Unreachable(error) => Self::Unreachable(error),
+            Fatal::CredentialsRefused(error) => Self::CredentialsRefused(error),
+        }
+    }
+}
+
+/// What the default methods of [`SourceHandler`](crate::SourceHandler) return.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unhandled {
+    #[error("the handler does not implement `publish`")]
+    Publish,
+}
