@@ -1,2 +1,84 @@
-//! A Vantiq server on your desk.
+//! A Vantiq server on your desk, to develop and test connectors against.
+//!
+//! A [`Simulator`] listens on 127.0.0.1 and speaks the server's half of the connector (extension source)
+//! protocol: it checks the token, hands out configurations, acknowledges notifications and watches over
+//! the answers to its queries. Through a [`Source`] a test does what the rest of Vantiq would do (publish,
+//! query, reconfigure, remove) and what networks do (cut, reset, fall silent). Everything that is not known
+//! for certain about real servers is a switch on the [`SimulatorBuilder`].
+//!
+//! ```no_run
+//! use serde_json::json;
+//! use vantiq_simulator::{Cut, Simulator};
+//!
+//! # async fn example() -> Result<(), vantiq_simulator::SimulatorError> {
+//! let simulator = Simulator::builder().source("thermostat", json!({"unit": "celsius"})).start().await?;
+//! println!("{}", simulator.server_config());
+//!
+//! // ... start a connector with that configuration, then:
+//! let thermostat = simulator.source("thermostat");
+//! thermostat.wait_attached().await?;
+//! thermostat.publish(json!({"target": 21})).await?;
+//! assert_eq!(thermostat.next_notification().await?.object, json!({"accepted": 21}));
+//! assert_eq!(thermostat.query(json!({"op": "current"})).await?.rows().len(), 1);
+//!
+//! thermostat.cut(Cut::Abort).await?;
+//! thermostat.wait_sessions(2).await?;
+//! assert!(simulator.violations().is_empty());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Waiting
+//!
+//! Every wait ends by itself: queries after the [query timeout](SimulatorBuilder::query_timeout), the rest
+//! after the [deadline](SimulatorBuilder::deadline) with an error that says what was awaited. Nothing has
+//! to be polled: [`Simulator::wait_for`] looks again after each change.
+//!
+//! # Memory
+//!
+//! Received messages are kept up to the [recording limit](SimulatorBuilder::recording_limit), violations,
+//! ends of links and ended queries up to fixed numbers. A connector that does not read makes
+//! [`Source::publish`] wait after a short queue. Answers and acknowledgements for a connector that sends
+//! and never reads do pile up, in proportion to what it sends.
+//!
+//! # Not here
+//!
+//! No TLS, no REST resources and no event subscriptions: one port, one path, connectors only.
 #![forbid(unsafe_code)]
+
+mod acknowledge;
+mod builder;
+mod cut;
+mod envelope;
+mod error;
+mod http;
+mod inbound;
+mod ledger;
+mod link;
+mod query;
+mod recording;
+mod refusal;
+mod registry;
+mod script;
+mod seat;
+mod server;
+mod settings;
+mod shared;
+mod simulator;
+mod socket;
+mod source;
+mod upgrade;
+mod validation;
+
+pub use acknowledge::{Acknowledge, AcknowledgeOrder};
+pub use builder::SimulatorBuilder;
+pub use cut::{Cut, Ending, LinkEnd};
+pub use error::{SimulatorError, SimulatorErrorKind};
+pub use query::{ErrorBody, PendingQuery, QueryReply};
+pub use recording::{FrameKind, Notification, Received};
+pub use refusal::Refusal;
+pub use simulator::Simulator;
+pub use socket::RawFrame;
+pub use source::Source;
+pub use upgrade::UpgradeReply;
+pub use validation::{FailureBody, ValidateReply};

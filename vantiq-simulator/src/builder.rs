@@ -1,0 +1,151 @@
+//! [`SimulatorBuilder`]: everything that is decided before the simulator starts.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::acknowledge::{Acknowledge, AcknowledgeOrder};
+use crate::error::SimulatorError;
+use crate::ledger::TimerRestart;
+use crate::recording::FrameKind;
+use crate::registry::Registry;
+use crate::server::Server;
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::simulator::Simulator;
+
+/// Collects what the simulator shall be like, then [starts](Self::start) it.
+#[derive(Debug, Default)]
+pub struct SimulatorBuilder {
+    settings: Settings,
+    sources: Vec<(String, Value)>,
+    port: u16,
+}
+
+impl SimulatorBuilder {
+    /// A source of this name exists, with this configuration document (`object.config`).
+    #[must_use]
+    pub fn source(mut self, name: impl Into<String>, configuration: impl Into<Value>) -> Self {
+        self.sources.push((name.into(), configuration.into()));
+        self
+    }
+
+    /// Whether a source of any other name exists too, with `{}` as its configuration. Default `false`.
+    #[must_use]
+    pub fn any_source(mut self, accept: bool) -> Self {
+        self.settings.any_source = accept;
+        self
+    }
+
+    /// The access token that `validate` must present. Default: a random one.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.settings.token = token.into();
+        self
+    }
+
+    /// Credentials that `authenticate` is accepted with. Default: `authenticate` is refused.
+    #[must_use]
+    pub fn login(mut self, username: impl Into<String>, password: impl Into<String>) -> Self {
+        self.settings.login = Some((username.into(), password.into()));
+        self
+    }
+
+    /// The port on 127.0.0.1. Default 0: a free one.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Whether to send text frames. Default `false`: binary ones, like a real server.
+    #[must_use]
+    pub fn text_frames(mut self, text: bool) -> Self {
+        self.settings.frames = if text { FrameKind::Text } else { FrameKind::Binary };
+        self
+    }
+
+    /// What is acknowledged. Default [`Acknowledge::NotificationsOnly`].
+    #[must_use]
+    pub fn acknowledge(mut self, acknowledge: Acknowledge) -> Self {
+        self.settings.acknowledge = acknowledge;
+        self
+    }
+
+    /// How many bare `{"status":200}` go with each `configureExtension`, and where. Default none;
+    /// [`Acknowledge::Everything`] sends at least one.
+    #[must_use]
+    pub fn connect_acknowledgements(mut self, number: usize, order: AcknowledgeOrder) -> Self {
+        self.settings.connect_acknowledgements = (number, order);
+        self
+    }
+
+    /// Whether `parameters.requestId` comes back as `headers.X-Request-Id` in acknowledgements and
+    /// refusals. Default `false`; answers to `validate` always have it.
+    #[must_use]
+    pub fn request_id_headers(mut self, echo: bool) -> Self {
+        self.settings.request_id_headers = echo;
+        self
+    }
+
+    /// Whether a refused `validate` or `connectExtension` also closes the WebSocket. Default `false`.
+    #[must_use]
+    pub fn close_after_refusal(mut self, close: bool) -> Self {
+        self.settings.close_after_refusal = close;
+        self
+    }
+
+    /// How long a query waits for an answer since the last data. Default 33.75 s.
+    #[must_use]
+    pub fn query_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.query_timeout = timeout;
+        self
+    }
+
+    /// Whether a status 100 *without* data restarts the query timeout too. Default `false`.
+    #[must_use]
+    pub fn empty_partials_restart_timeout(mut self, restart: bool) -> Self {
+        self.settings.timer_restart = if restart { TimerRestart::Always } else { TimerRestart::WithData };
+        self
+    }
+
+    /// Size above which a message of a connector is answered with status 500. Default 262,144 bytes.
+    ///
+    /// From 16 MiB on, the WebSocket is closed instead.
+    #[must_use]
+    pub fn inbound_limit(mut self, bytes: usize) -> Self {
+        self.settings.inbound_limit = bytes;
+        self
+    }
+
+    /// How many bytes of received messages are kept for [`Simulator::received`] and
+    /// [`Source::notifications`](crate::Source::notifications); the oldest go first. Default 256 MiB.
+    #[must_use]
+    pub fn recording_limit(mut self, bytes: usize) -> Self {
+        self.settings.recording_limit = bytes;
+        self
+    }
+
+    /// How long every wait of this crate lasts at most, except for queries. Default 10 s.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.settings.deadline = deadline;
+        self
+    }
+
+    /// Listens and serves, on the current Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`Listen`](crate::SimulatorErrorKind::Listen) when the port is taken.
+    pub async fn start(self) -> Result<Simulator, SimulatorError> {
+        let settings = Arc::new(self.settings);
+        let registry = Registry::new(Arc::clone(&settings), self.sources);
+        let shared = Arc::new(Shared::new(settings, registry));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let (server, address) = Server::start(address, Arc::clone(&shared)).await?;
+        Ok(Simulator::new(shared, server, address))
+    }
+}

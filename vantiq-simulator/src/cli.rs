@@ -1,0 +1,168 @@
+//! The command line.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use serde_json::{Value, json};
+use vantiq_simulator::{Acknowledge, AcknowledgeOrder, Simulator, SimulatorBuilder};
+
+/// Where it listens unless told otherwise; 8080 is what real servers use.
+const PORT: u16 = 8081;
+/// Nobody looks at what was received long ago.
+const RECORDING_LIMIT: usize = 1 << 20;
+
+/// A Vantiq server on your desk, to develop and test connectors against.
+///
+/// Listens on 127.0.0.1 only. Type `help` while it runs.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Options {
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = PORT)]
+    port: u16,
+
+    /// Access token that connectors must present; default is a random one
+    #[arg(long)]
+    token: Option<String>,
+
+    /// A source that exists, with its configuration document ({} if omitted)
+    #[arg(long = "source", value_name = "NAME[=JSON]", value_parser = parse_source)]
+    sources: Vec<(String, Value)>,
+
+    /// A file with more sources: {"NAME": {configuration document}, ...}
+    #[arg(long = "sources", value_name = "FILE.json")]
+    sources_file: Option<PathBuf>,
+
+    /// Refuse sources that were not named
+    #[arg(long)]
+    only_listed: bool,
+
+    /// Send text frames instead of binary ones
+    #[arg(long)]
+    text_frames: bool,
+
+    /// What is acknowledged
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = Acknowledged::Notifications)]
+    acknowledge: Acknowledged,
+
+    /// How many status messages come before each configureExtension
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    connect_acknowledgements: usize,
+
+    /// Send parameters.requestId back in acknowledgements
+    #[arg(long)]
+    request_id_headers: bool,
+
+    /// How long a query waits for an answer since the last data; 33.75 by default
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    query_timeout: Option<Duration>,
+}
+
+/// Choices of `--acknowledge`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Acknowledged {
+    /// Notifications
+    Notifications,
+    /// Notifications, query responses and connectExtension
+    Everything,
+    /// Nothing at all
+    Nothing,
+}
+
+/// The file of `--sources` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourcesFileError {
+    #[error("cannot read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{} must be an object of source names and configuration documents", path.display())]
+    Parse { path: PathBuf, source: serde_json::Error },
+}
+
+impl Options {
+    /// The simulator that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// When the file of sources cannot be read or understood.
+    pub(crate) fn into_builder(self) -> Result<SimulatorBuilder, SourcesFileError> {
+        let mut builder = Simulator::builder()
+            .port(self.port)
+            .any_source(!self.only_listed)
+            .text_frames(self.text_frames)
+            .acknowledge(self.acknowledge.into())
+            .connect_acknowledgements(self.connect_acknowledgements, AcknowledgeOrder::BeforeConfiguration)
+            .request_id_headers(self.request_id_headers)
+            .recording_limit(RECORDING_LIMIT);
+        if let Some(token) = self.token {
+            builder = builder.token(token);
+        }
+        if let Some(timeout) = self.query_timeout {
+            builder = builder.query_timeout(timeout);
+        }
+        let from_file = self.sources_file.map(read_sources).transpose()?.unwrap_or_default();
+        let sources = from_file.into_iter().chain(self.sources);
+        Ok(sources.fold(builder, |builder, (name, configuration)| builder.source(name, configuration)))
+    }
+}
+
+impl From<Acknowledged> for Acknowledge {
+    fn from(acknowledged: Acknowledged) -> Self {
+        match acknowledged {
+            Acknowledged::Notifications => Self::NotificationsOnly,
+            Acknowledged::Everything => Self::Everything,
+            Acknowledged::Nothing => Self::Nothing,
+        }
+    }
+}
+
+fn read_sources(path: PathBuf) -> Result<BTreeMap<String, Value>, SourcesFileError> {
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(source) => return Err(SourcesFileError::Read { path, source }),
+    };
+    serde_json::from_str(&text).map_err(|source| SourcesFileError::Parse { path, source })
+}
+
+fn parse_source(argument: &str) -> Result<(String, Value), String> {
+    let (name, configuration) = match argument.split_once('=') {
+        None => (argument, json!({})),
+        Some((name, text)) => {
+            let parsed = serde_json::from_str(text);
+            (name, parsed.map_err(|error| format!("the part after `=` is not JSON: {error}"))?)
+        }
+    };
+    if name.is_empty() { Err("the name is missing".to_owned()) } else { Ok((name.to_owned(), configuration)) }
+}
+
+fn parse_seconds(argument: &str) -> Result<Duration, String> {
+    let seconds: f64 = argument.parse().map_err(|_| "expected a number of seconds")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn a_source_is_a_name_with_or_without_configuration() {
+        assert_eq!(parse_source("a"), Ok(("a".to_owned(), json!({}))));
+        assert_eq!(parse_source(r#"a={"b":"c=d"}"#), Ok(("a".to_owned(), json!({"b": "c=d"}))));
+        assert!(parse_source("={}").is_err());
+        assert!(parse_source("a={").is_err());
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction_but_no_sign() {
+        assert_eq!(parse_seconds("1.5"), Ok(Duration::from_millis(1_500)));
+        assert!(parse_seconds("-1").is_err() && parse_seconds("soon").is_err());
+    }
+}

@@ -1,0 +1,269 @@
+//! [`Desk`]: what a person can do while the simulator runs.
+//!
+//! Lines come in on standard input, results go out on standard output. The end of standard input is not
+//! the end of the simulator; a signal or `quit` is.
+
+use std::io::{self, BufRead, Write};
+use std::str::FromStr;
+
+use serde_json::Value;
+use tokio::sync::mpsc;
+use vantiq_simulator::{Cut, PendingQuery, Simulator, SimulatorError, Source};
+
+/// Lines that wait while one is worked on; the terminal waits behind them.
+const LINES: usize = 16;
+
+const HELP: &str = "\
+  publish NAME JSON      send a publish
+  query NAME JSON        send a query and print the answer
+  configure NAME JSON    change the configuration document (creates the source, sends reconnectRequired)
+  remove NAME            the source no longer exists
+  reconnect NAME         send reconnectRequired
+  cut NAME [HOW]         end the link: close (default), abort, midframe
+  silent NAME            stop reading and writing, keep the connection open
+  speak NAME             end that
+  help                   print this
+  quit                   end the simulator
+";
+
+/// The simulator and the person in front of it.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    simulator: Simulator,
+}
+
+#[derive(Debug, PartialEq)]
+enum Command {
+    Publish(String, Value),
+    Query(String, Value),
+    Configure(String, Value),
+    Remove(String),
+    Reconnect(String),
+    Cut(String, Cut),
+    Silent(String),
+    Speak(String),
+    Help,
+    Quit,
+}
+
+/// Whether to go on after a command.
+#[derive(Debug, PartialEq, Eq)]
+enum Then {
+    GoOn,
+    Quit,
+}
+
+impl Desk {
+    pub(crate) fn new(simulator: Simulator) -> Self {
+        Self { simulator }
+    }
+
+    /// Greets, then works until a signal or `quit`.
+    ///
+    /// # Errors
+    ///
+    /// When the process cannot listen to signals.
+    pub(crate) async fn run(self) -> io::Result<()> {
+        let signalled = signals()?;
+        self.greet();
+        tokio::select! {
+            () = self.read(lines()) => {}
+            () = signalled => {}
+        }
+        if let Err(error) = self.simulator.stop().await {
+            say(&error.to_string());
+        }
+        Ok(())
+    }
+
+    fn greet(&self) {
+        let Self { simulator } = self;
+        say(&format!("A Vantiq server is simulated at {}", simulator.url()));
+        say(&format!("Access token: {}", simulator.token()));
+        say(&format!("\nThe server.config to paste:\n\n{}", simulator.server_config()));
+        say("Type `help` for what can be done here; Ctrl-C ends it.\n");
+    }
+
+    async fn read(&self, mut lines_rx: mpsc::Receiver<String>) {
+        while let Some(line) = lines_rx.recv().await {
+            if line.trim().is_empty() {
+                continue;
+            }
+            let done = match line.parse() {
+                Ok(command) => self.obey(command).await.map_err(|error| error.to_string()),
+                Err(complaint) => Err(complaint),
+            };
+            match done {
+                Ok(Then::Quit) => return,
+                Ok(Then::GoOn) => {}
+                Err(complaint) => say(&format!("  {complaint}")),
+            }
+        }
+        // The end of standard input, as under a supervisor, is no reason to stop.
+        std::future::pending::<()>().await;
+    }
+
+    async fn obey(&self, command: Command) -> Result<Then, SimulatorError> {
+        match command {
+            Command::Publish(name, object) => self.source(&name).publish(object).await?,
+            Command::Query(name, object) => {
+                let pending = self.source(&name).start_query(object).await?;
+                // Beside everything else: an answer may take half a minute.
+                tokio::spawn(async move { print_answer(&name, pending).await });
+            }
+            Command::Configure(name, document) => self.source(&name).configure(document).await?,
+            Command::Remove(name) => self.source(&name).remove().await?,
+            Command::Reconnect(name) => self.source(&name).reconnect_required().await?,
+            Command::Cut(name, cut) => self.source(&name).cut(cut).await?,
+            Command::Silent(name) => self.source(&name).go_silent()?,
+            Command::Speak(name) => self.source(&name).speak()?,
+            Command::Help => say(HELP),
+            Command::Quit => return Ok(Then::Quit),
+        }
+        Ok(Then::GoOn)
+    }
+
+    fn source(&self, name: &str) -> Source {
+        self.simulator.source(name)
+    }
+}
+
+impl FromStr for Command {
+    type Err = String;
+
+    fn from_str(line: &str) -> Result<Self, String> {
+        let (verb, rest) = split_word(line);
+        let (name, rest) = split_word(rest);
+        let named = || {
+            if name.is_empty() { Err(format!("{verb}: the name is missing")) } else { Ok(name.to_owned()) }
+        };
+        let json = || serde_json::from_str(rest).map_err(|error| format!("{verb}: not JSON: {error}"));
+        let end =
+            |command| if rest.is_empty() { Ok(command) } else { Err(format!("{verb}: what is `{rest}`?")) };
+        match verb {
+            "publish" => Ok(Self::Publish(named()?, json()?)),
+            "query" => Ok(Self::Query(named()?, json()?)),
+            "configure" => Ok(Self::Configure(named()?, json()?)),
+            "cut" => Ok(Self::Cut(named()?, parse_cut(rest)?)),
+            "remove" => end(Self::Remove(named()?)),
+            "reconnect" => end(Self::Reconnect(named()?)),
+            "silent" => end(Self::Silent(named()?)),
+            "speak" => end(Self::Speak(named()?)),
+            "help" => Ok(Self::Help),
+            "quit" => Ok(Self::Quit),
+            _ => Err(format!("there is no `{verb}` here; type `help`")),
+        }
+    }
+}
+
+fn parse_cut(word: &str) -> Result<Cut, String> {
+    match word {
+        "" | "close" => Ok(Cut::Close),
+        "abort" => Ok(Cut::Abort),
+        "midframe" => Ok(Cut::MidFrame),
+        _ => Err(format!("cut: `{word}` is none of close, abort, midframe")),
+    }
+}
+
+fn split_word(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (word, rest.trim_start())
+}
+
+async fn print_answer(name: &str, mut pending: PendingQuery) {
+    loop {
+        match pending.next_partial().await {
+            Ok(Some(part)) => say(&format!("  {name} answers in part: {part}")),
+            Ok(None) => break,
+            Err(error) => return say(&format!("  {error}")),
+        }
+    }
+    match pending.reply().await {
+        Ok(reply) => say(&format!("  {name} answers with status {}: {}", reply.status, reply.body)),
+        Err(error) => say(&format!("  {error}")),
+    }
+}
+
+/// Prints a line; a closed standard output is no reason to stop.
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// The lines of standard input. Read by a thread of its own, which ends with the process: a pending read
+/// of a terminal cannot be cancelled, and must not keep the runtime from shutting down.
+fn lines() -> mpsc::Receiver<String> {
+    let (lines_tx, lines_rx) = mpsc::channel(LINES);
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            if lines_tx.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines_rx
+}
+
+/// Listens to Ctrl-C and SIGTERM from now on; the future ends with the first of them.
+#[cfg(unix)]
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Listens to Ctrl-C from now on; the future ends with it.
+#[cfg(windows)]
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn commands_are_a_verb_a_name_and_what_it_needs() {
+        assert_eq!("publish a {\"b\": 1}".parse(), Ok(Command::Publish("a".into(), json!({"b": 1}))));
+        assert_eq!("  query   a   [1, 2] ".parse(), Ok(Command::Query("a".into(), json!([1, 2]))));
+        assert_eq!("cut a".parse(), Ok(Command::Cut("a".into(), Cut::Close)));
+        assert_eq!("cut a abort".parse(), Ok(Command::Cut("a".into(), Cut::Abort)));
+        assert_eq!("quit".parse(), Ok(Command::Quit));
+    }
+
+    #[test]
+    fn complaints_say_what_is_wrong() {
+        for (line, words) in [
+            ("dance", "there is no `dance`"),
+            ("publish", "the name is missing"),
+            ("publish a", "not JSON"),
+            ("publish a {", "not JSON"),
+            ("cut a gently", "`gently` is none of"),
+            ("speak a b", "what is `b`?"),
+        ] {
+            let complaint = line.parse::<Command>().expect_err("the line is wrong");
+            assert!(complaint.contains(words), "{line}: {complaint}");
+        }
+    }
+
+    #[test]
+    fn everything_in_the_help_is_understood() {
+        for line in HELP.lines() {
+            let line = line.trim_start().split("  ").next().unwrap_or_default();
+            let line = line.replace("JSON", "{}").replace(" [HOW]", "");
+            line.parse::<Command>().unwrap_or_else(|complaint| panic!("{complaint}"));
+        }
+    }
+}

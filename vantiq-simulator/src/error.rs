@@ -1,0 +1,87 @@
+//! [`SimulatorError`], the one error of this crate, and its kinds.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Why the simulator could not do what a test or a person asked of it.
+///
+/// What a *connector* does wrong is not an error but a
+/// [violation](crate::Simulator::violations): the simulator carries on, as a real server would.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct SimulatorError {
+    kind: SimulatorErrorKind,
+    #[source]
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// The kinds of [`SimulatorError`]; decide on these, never on the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimulatorErrorKind {
+    /// The address cannot be listened on, usually because the port is taken.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+    },
+    /// No connector is attached to the source, which is what an application would be told too.
+    #[error("no connector is attached to the source `{source_name}`")]
+    NoSession {
+        /// Name of the source.
+        source_name: String,
+    },
+    /// The link to the connector went away before the work was done.
+    #[error("the connector of the source `{source_name}` went away")]
+    LinkLost {
+        /// Name of the source.
+        source_name: String,
+    },
+    /// The connector left a query without an answer for the whole query timeout
+    /// (`io.vantiq.sourcemgr.request.timeout`, PROTOCOL section 10).
+    #[error("the query to the source `{source_name}` was not answered within {after:?}")]
+    QueryTimeout {
+        /// Name of the source.
+        source_name: String,
+        /// The query timeout in force.
+        after: Duration,
+    },
+    /// Something awaited did not happen before the simulator's deadline.
+    #[error("waited {after:?} in vain for {awaited}")]
+    Deadline {
+        /// What was awaited.
+        awaited: String,
+        /// How long.
+        after: Duration,
+    },
+}
+
+impl SimulatorError {
+    /// What kind of failure this is.
+    pub fn kind(&self) -> &SimulatorErrorKind {
+        &self.kind
+    }
+
+    pub(crate) fn listen(address: SocketAddr, cause: std::io::Error) -> Self {
+        Self { kind: SimulatorErrorKind::Listen { address }, cause: Some(Box::new(cause)) }
+    }
+
+    pub(crate) fn no_session(source: &str) -> Self {
+        SimulatorErrorKind::NoSession { source_name: source.to_owned() }.into()
+    }
+
+    pub(crate) fn link_lost(source: &str) -> Self {
+        SimulatorErrorKind::LinkLost { source_name: source.to_owned() }.into()
+    }
+
+    pub(crate) fn deadline(awaited: impl Into<String>, after: Duration) -> Self {
+        SimulatorErrorKind::Deadline { awaited: awaited.into(), after }.into()
+    }
+}
+
+impl From<SimulatorErrorKind> for SimulatorError {
+    fn from(kind: SimulatorErrorKind) -> Self {
+        Self { kind, cause: None }
+    }
+}

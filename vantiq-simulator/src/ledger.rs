@@ -1,0 +1,269 @@
+//! [`Ledger`]: the open queries, and whether an answer to one of them is in order (PROTOCOL section 8).
+//!
+//! No I/O and no clock: the caller says what time it is. Progress is handed to the
+//! [`PendingQuery`](crate::PendingQuery) through a channel whose length is bounded by what the connector
+//! sends within the query timeout.
+
+use std::collections::{HashMap, VecDeque};
+
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Duration, Instant};
+
+/// Queries that have ended are remembered up to this number, to tell a late answer from a wrong one.
+const REMEMBERED: usize = 10_000;
+
+/// What happens to one query.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Progress {
+    /// A status 100.
+    Partial { body: Value, at: Instant },
+    /// The last answer.
+    Terminal { status: u16, body: Value, at: Instant },
+    /// The link of the query has ended.
+    LinkLost,
+}
+
+/// A query as it is put in.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) address: String,
+    pub(crate) source: String,
+    pub(crate) link: u64,
+    pub(crate) at: Instant,
+}
+
+/// An answer as it comes in.
+#[derive(Debug)]
+pub(crate) struct Answered<'a> {
+    pub(crate) address: &'a str,
+    pub(crate) link: u64,
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+    pub(crate) at: Instant,
+}
+
+/// Which partial answers restart the timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum TimerRestart {
+    /// Those with data, as documented.
+    #[default]
+    WithData,
+    /// All of them (PROTOCOL section 16, item 5).
+    Always,
+}
+
+impl TimerRestart {
+    /// Whether a partial answer with this body gives the query more time.
+    pub(crate) fn applies(self, body: &Value) -> bool {
+        self == Self::Always || !(body.is_null() || body.as_array().is_some_and(Vec::is_empty))
+    }
+}
+
+#[derive(Debug)]
+struct Open {
+    source: String,
+    link: u64,
+    expires: Instant,
+    progress_tx: UnboundedSender<Progress>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Answered,
+    TimedOut,
+    LinkLost,
+}
+
+/// All queries that were asked and not yet forgotten.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    timeout: Duration,
+    restart: TimerRestart,
+    open: HashMap<String, Open>,
+    ended: HashMap<String, (End, String)>,
+    ended_order: VecDeque<String>,
+}
+
+impl Ledger {
+    pub(crate) fn new(timeout: Duration, restart: TimerRestart) -> Self {
+        Self { timeout, restart, open: HashMap::new(), ended: HashMap::new(), ended_order: VecDeque::new() }
+    }
+
+    /// Enters a query; its progress comes out of the returned end.
+    pub(crate) fn ask(&mut self, asked: Asked) -> UnboundedReceiver<Progress> {
+        self.expire(asked.at);
+        let (progress_tx, progress_rx) = unbounded_channel();
+        let Asked { address, source, link, at } = asked;
+        self.open.insert(address, Open { source, link, expires: at + self.timeout, progress_tx });
+        progress_rx
+    }
+
+    /// Takes an answer and says which source it is for.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, for the list of violations. A late answer is not wrong.
+    pub(crate) fn answer(&mut self, answered: Answered<'_>) -> Result<String, String> {
+        let address = answered.address;
+        let Some(open) = self.open.get_mut(address) else {
+            return self.answer_after_the_end(address);
+        };
+        if open.link != answered.link {
+            return Err(format!("link {} answered query {address} of link {}", answered.link, open.link));
+        }
+        if !(answered.status == 100 || answered.status >= 200) {
+            return Err(format!("status {} is not an answer to query {address}", answered.status));
+        }
+        let source = open.source.clone();
+        if answered.at > open.expires {
+            self.end(address, End::TimedOut);
+        } else if answered.status == 100 {
+            if self.restart.applies(&answered.body) {
+                open.expires = answered.at + self.timeout;
+            }
+            // A query that nobody waits for any more is still checked.
+            let _ = open.progress_tx.send(Progress::Partial { body: answered.body, at: answered.at });
+        } else {
+            let Answered { status, body, at, .. } = answered;
+            let _ = open.progress_tx.send(Progress::Terminal { status, body, at });
+            self.end(address, End::Answered);
+        }
+        Ok(source)
+    }
+
+    /// Ends the queries of a link that has ended.
+    pub(crate) fn link_lost(&mut self, link: u64) {
+        for address in self.addresses(|open| open.link == link) {
+            if let Some(open) = self.open.get(&address) {
+                let _ = open.progress_tx.send(Progress::LinkLost);
+            }
+            self.end(&address, End::LinkLost);
+        }
+    }
+
+    fn answer_after_the_end(&self, address: &str) -> Result<String, String> {
+        match self.ended.get(address) {
+            None => Err(format!("answer to the unknown address {address}")),
+            Some((End::Answered, _)) => {
+                Err(format!("second terminal answer to query {address}, or a late part"))
+            }
+            Some((End::LinkLost, _)) => Err(format!("answer to query {address} of a link that has ended")),
+            Some((End::TimedOut, source)) => Ok(source.clone()),
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        for address in self.addresses(|open| open.expires < now) {
+            self.end(&address, End::TimedOut);
+        }
+    }
+
+    fn addresses(&self, which: impl Fn(&Open) -> bool) -> Vec<String> {
+        self.open.iter().filter(|(_, open)| which(open)).map(|(address, _)| address.clone()).collect()
+    }
+
+    fn end(&mut self, address: &str, end: End) {
+        let Some(open) = self.open.remove(address) else { return };
+        self.ended.insert(address.to_owned(), (end, open.source));
+        self.ended_order.push_back(address.to_owned());
+        if self.ended_order.len() > REMEMBERED
+            && let Some(oldest) = self.ended_order.pop_front()
+        {
+            self.ended.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(30);
+
+    struct Desk {
+        ledger: Ledger,
+        start: Instant,
+        progress_rx: UnboundedReceiver<Progress>,
+    }
+
+    fn asked(restart: TimerRestart) -> Desk {
+        let mut ledger = Ledger::new(TIMEOUT, restart);
+        let start = Instant::now();
+        let progress_rx =
+            ledger.ask(Asked { address: "a".into(), source: "thermostat".into(), link: 1, at: start });
+        Desk { ledger, start, progress_rx }
+    }
+
+    impl Desk {
+        fn answer(&mut self, link: u64, status: u16, body: Value, after: u64) -> Result<String, String> {
+            let at = self.start + Duration::from_secs(after);
+            self.ledger.answer(Answered { address: "a", link, status, body, at })
+        }
+    }
+
+    #[test]
+    fn partials_and_the_terminal_arrive_in_order() {
+        let mut desk = asked(TimerRestart::WithData);
+        desk.answer(1, 100, json!([1]), 1).expect("a partial is in order");
+        desk.answer(1, 200, json!([2]), 2).expect("a terminal is in order");
+        assert!(
+            matches!(desk.progress_rx.try_recv(), Ok(Progress::Partial { body, .. }) if body == json!([1]))
+        );
+        assert!(matches!(desk.progress_rx.try_recv(), Ok(Progress::Terminal { status: 200, .. })));
+    }
+
+    #[test]
+    fn a_second_terminal_is_a_violation() {
+        let mut desk = asked(TimerRestart::WithData);
+        desk.answer(1, 204, Value::Null, 1).expect("the first is in order");
+        assert!(desk.answer(1, 204, Value::Null, 1).is_err());
+        assert!(desk.answer(1, 100, json!([1]), 1).is_err());
+    }
+
+    #[test]
+    fn an_answer_from_another_link_is_a_violation() {
+        let mut desk = asked(TimerRestart::WithData);
+        assert!(desk.answer(2, 200, Value::Null, 1).is_err());
+    }
+
+    #[test]
+    fn an_answer_replayed_after_the_link_was_lost_is_a_violation() {
+        let mut desk = asked(TimerRestart::WithData);
+        desk.ledger.link_lost(1);
+        assert_eq!(desk.progress_rx.try_recv(), Ok(Progress::LinkLost));
+        assert!(desk.answer(2, 200, Value::Null, 1).is_err());
+    }
+
+    #[test]
+    fn data_restarts_the_timer_and_an_empty_partial_does_not() {
+        let mut desk = asked(TimerRestart::WithData);
+        desk.answer(1, 100, json!([1]), 20).expect("in time");
+        desk.answer(1, 100, json!([]), 45).expect("in time, but no data");
+        desk.answer(1, 200, Value::Null, 51).expect("late is not wrong");
+        let mut seen = Vec::new();
+        while let Ok(progress) = desk.progress_rx.try_recv() {
+            seen.push(progress);
+        }
+        assert_eq!(seen.len(), 2, "the late terminal is not delivered: {seen:?}");
+    }
+
+    #[test]
+    fn every_partial_restarts_the_timer_when_asked_to() {
+        let mut desk = asked(TimerRestart::Always);
+        desk.answer(1, 100, json!([]), 20).expect("in time");
+        desk.answer(1, 200, Value::Null, 45).expect("in time");
+        desk.progress_rx.try_recv().expect("the partial");
+        assert!(matches!(desk.progress_rx.try_recv(), Ok(Progress::Terminal { .. })));
+    }
+
+    #[test]
+    fn an_answer_to_nobody_is_a_violation() {
+        let mut ledger = Ledger::new(TIMEOUT, TimerRestart::WithData);
+        let at = Instant::now();
+        let answer = Answered { address: "?", link: 1, status: 200, body: Value::Null, at };
+        assert!(ledger.answer(answer).is_err());
+    }
+}

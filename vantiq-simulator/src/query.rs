@@ -1,0 +1,204 @@
+//! [`PendingQuery`] and [`QueryReply`]: a query from the application's side (PROTOCOL sections 8 and 10).
+
+use std::future::IntoFuture;
+use std::pin::Pin;
+
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Duration, Instant, timeout_at};
+
+use crate::error::{SimulatorError, SimulatorErrorKind};
+use crate::ledger::{Progress, TimerRestart};
+
+/// A query that has been sent and whose answers come in.
+///
+/// Made by [`Source::start_query`](crate::Source::start_query). Awaiting it gives the whole
+/// [`QueryReply`]; [`next_partial`](Self::next_partial) gives the parts as they come. Dropping it gives
+/// up the answers, which the simulator nevertheless checks for violations.
+#[derive(Debug)]
+pub struct PendingQuery {
+    source: String,
+    address: String,
+    timeout: Duration,
+    restart: TimerRestart,
+    expires: Instant,
+    progress_rx: UnboundedReceiver<Progress>,
+    partials: Vec<Value>,
+    terminal: Option<(u16, Value)>,
+}
+
+/// Everything a connector answered to one query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryReply {
+    /// Bodies of the status-100 messages, in order.
+    pub partials: Vec<Value>,
+    /// Status of the last message: 200, 204, or an error of 300 and above.
+    pub status: u16,
+    /// Body of the last message, `null` when it had none.
+    pub body: Value,
+}
+
+/// The body of an error answer.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ErrorBody {
+    /// `messageCode`
+    pub message_code: String,
+    /// `messageTemplate`
+    pub message_template: String,
+    /// `parameters`, empty when absent or `null`.
+    pub parameters: Vec<Value>,
+}
+
+impl PendingQuery {
+    pub(crate) fn new(
+        source: &str,
+        address: String,
+        (timeout, restart): (Duration, TimerRestart),
+        asked: Instant,
+        progress_rx: UnboundedReceiver<Progress>,
+    ) -> Self {
+        Self {
+            source: source.to_owned(),
+            address,
+            timeout,
+            restart,
+            expires: asked + timeout,
+            progress_rx,
+            partials: Vec::new(),
+            terminal: None,
+        }
+    }
+
+    /// The reply address that the connector was given.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The body of the next status-100 message, or `None` once the terminal answer has come.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryTimeout`](SimulatorErrorKind::QueryTimeout) when the connector is silent for the query
+    /// timeout, [`LinkLost`](SimulatorErrorKind::LinkLost) when its link ends first.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped; a part that was returned also stays in
+    /// [`QueryReply::partials`].
+    pub async fn next_partial(&mut self) -> Result<Option<Value>, SimulatorError> {
+        if self.terminal.is_some() {
+            return Ok(None);
+        }
+        match timeout_at(self.expires, self.progress_rx.recv()).await {
+            Ok(Some(Progress::Partial { body, at })) if at <= self.expires => Ok(Some(self.keep(body, at))),
+            Ok(Some(Progress::Terminal { status, body, at })) if at <= self.expires => {
+                self.terminal = Some((status, body));
+                Ok(None)
+            }
+            Ok(Some(Progress::LinkLost)) => Err(SimulatorError::link_lost(&self.source)),
+            _ => Err(self.timed_out()),
+        }
+    }
+
+    /// Waits for the terminal answer and gives everything that was answered.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_partial`](Self::next_partial). An error *answer* is a [`QueryReply`].
+    pub async fn reply(mut self) -> Result<QueryReply, SimulatorError> {
+        while self.next_partial().await?.is_some() {}
+        let (status, body) =
+            self.terminal.take().expect("`next_partial` returns `None` only with a terminal");
+        Ok(QueryReply { partials: self.partials, status, body })
+    }
+
+    fn keep(&mut self, body: Value, at: Instant) -> Value {
+        if self.restart.applies(&body) {
+            self.expires = at + self.timeout;
+        }
+        self.partials.push(body.clone());
+        body
+    }
+
+    fn timed_out(&self) -> SimulatorError {
+        SimulatorErrorKind::QueryTimeout { source_name: self.source.clone(), after: self.timeout }.into()
+    }
+}
+
+impl IntoFuture for PendingQuery {
+    type Output = Result<QueryReply, SimulatorError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.reply())
+    }
+}
+
+impl QueryReply {
+    /// All rows in order: an array is many rows, anything else one, nothing none.
+    ///
+    /// As on a real server, a body that comes with 204 is ignored. The body of an error is no row.
+    pub fn rows(&self) -> Vec<Value> {
+        let last = (self.status == 200).then_some(&self.body);
+        self.partials.iter().chain(last).flat_map(rows_of).collect()
+    }
+
+    /// Whether the connector answered with an error.
+    pub fn is_error(&self) -> bool {
+        self.status >= 300
+    }
+
+    /// The error, if the answer is one with a body of the usual shape, bare or as a list of one.
+    pub fn error(&self) -> Option<ErrorBody> {
+        if !self.is_error() {
+            return None;
+        }
+        let body = self.body.as_array().map_or(Some(&self.body), |list| list.first())?;
+        Some(ErrorBody {
+            message_code: body.get("messageCode")?.as_str()?.to_owned(),
+            message_template: body.get("messageTemplate")?.as_str()?.to_owned(),
+            parameters: body.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default(),
+        })
+    }
+}
+
+fn rows_of(body: &Value) -> Vec<Value> {
+    match body {
+        Value::Null => Vec::new(),
+        Value::Array(rows) => rows.clone(),
+        row => vec![row.clone()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rows_of_all_parts_are_joined() {
+        let reply =
+            QueryReply { partials: vec![json!([1, 2]), json!({"a": 3})], status: 200, body: json!([4]) };
+        assert_eq!(reply.rows(), [json!(1), json!(2), json!({"a": 3}), json!(4)]);
+    }
+
+    #[test]
+    fn the_body_of_a_204_or_an_error_is_no_row() {
+        for status in [204, 400] {
+            let reply = QueryReply { partials: vec![json!([1])], status, body: json!({"x": 1}) };
+            assert_eq!(reply.rows(), [json!(1)]);
+        }
+    }
+
+    #[test]
+    fn an_error_is_read_bare_and_from_a_list() {
+        let error = json!({"messageCode": "c", "messageTemplate": "t {0}", "parameters": ["p"]});
+        for body in [error.clone(), json!([error])] {
+            let reply = QueryReply { partials: vec![], status: 400, body };
+            let error = reply.error().expect("the body has the usual shape");
+            assert_eq!((error.message_code.as_str(), error.parameters.as_slice()), ("c", &[json!("p")][..]));
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! [`Registry`]: what the server answers to each message of a connector (PROTOCOL sections 3 to 8).
+//!
+//! Decides and does not do: a message goes in, [`Effect`]s come out, and the [link](crate::link) carries
+//! them out. No sockets, no clock, no tasks. Entry point: [`Registry::receive`].
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use crate::acknowledge::{Acknowledge, AcknowledgeOrder};
+use crate::envelope::{self, NAMESPACE, Status};
+use crate::inbound::Inbound;
+use crate::ledger::{Answered, Ledger};
+use crate::refusal::Refusal;
+use crate::script::Script;
+use crate::seat::{Admission, Applicant, Seat};
+use crate::settings::Settings;
+use crate::validation::{self, AUTHENTICATION_FAILED, ValidateReply};
+
+/// More violations than this are counted in the log only.
+const VIOLATIONS_KEPT: usize = 1_000;
+/// Longest part of an event that goes into a log line.
+const EXCERPT: usize = 200;
+
+/// Something that the link has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Effect {
+    /// Send this now.
+    Reply(String),
+    /// Send this after the delay, and never before an earlier acknowledgement.
+    Acknowledge { text: String, delay: Duration },
+    /// Close this link, which may be another one.
+    Close(u64),
+}
+
+/// What came of a message.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) effects: Vec<Effect>,
+    /// The source that the message is an accepted notification of.
+    pub(crate) notification_of: Option<Arc<str>>,
+}
+
+/// The sources, the links' credentials and the open queries.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    settings: Arc<Settings>,
+    seats: BTreeMap<Arc<str>, Seat>,
+    validated: HashSet<u64>,
+    pub(crate) queries: Ledger,
+    pub(crate) on_validate: Script<ValidateReply>,
+    pub(crate) violations: Vec<String>,
+}
+
+impl Registry {
+    pub(crate) fn new(settings: Arc<Settings>, sources: Vec<(String, Value)>) -> Self {
+        let seats =
+            sources.into_iter().map(|(name, configuration)| (name.into(), Seat::existing(configuration)));
+        Self {
+            seats: seats.collect(),
+            validated: HashSet::new(),
+            queries: Ledger::new(settings.query_timeout, settings.timer_restart),
+            on_validate: Script::new(ValidateReply::Check),
+            violations: Vec::new(),
+            settings,
+        }
+    }
+
+    /// The source of this name, known or not.
+    pub(crate) fn seat(&mut self, source: &str) -> &mut Seat {
+        self.seats.entry(source.into()).or_default()
+    }
+
+    /// The source of this name, if it was ever mentioned.
+    pub(crate) fn find(&self, source: &str) -> Option<&Seat> {
+        self.seats.get(source)
+    }
+
+    /// Names of the sources that exist by name.
+    pub(crate) fn listed(&self) -> Vec<String> {
+        let listed = self.seats.iter().filter(|(_, seat)| seat.is_listed());
+        listed.map(|(name, _)| name.to_string()).collect()
+    }
+
+    /// Decides what a message leads to.
+    pub(crate) fn receive(&mut self, link: u64, payload: &[u8], now: Instant) -> Outcome {
+        if payload.len() > self.settings.inbound_limit {
+            return reply(&envelope::oversized(payload.len(), self.settings.inbound_limit));
+        }
+        match Inbound::parse(payload) {
+            Ok(message) => self.dispatch(link, &message, now),
+            Err(error) => self.violate(link, &format!("sent what cannot be read: {error}")),
+        }
+    }
+
+    /// A link has ended, however it did.
+    pub(crate) fn link_lost(&mut self, link: u64) {
+        self.validated.remove(&link);
+        self.queries.link_lost(link);
+        for (source, seat) in &mut self.seats {
+            if seat.link_lost(link) {
+                info!(link, %source, "detached");
+            }
+        }
+    }
+
+    fn dispatch(&mut self, link: u64, message: &Inbound<'_>, now: Instant) -> Outcome {
+        let op = message.op.as_deref();
+        if !(self.validated.contains(&link) || matches!(op, Some("validate" | "authenticate"))) {
+            return self.violate(link, &format!("sent {} before validate", op.unwrap_or("an answer")));
+        }
+        match op {
+            Some("validate" | "authenticate") => self.validate(link, message),
+            Some("connectExtension") => self.connect(link, message),
+            Some("notification") => self.notify(link, message),
+            Some(op) => self.violate(link, &format!("sent the unknown op `{op}`")),
+            None => self.answer(link, message, now),
+        }
+    }
+
+    fn validate(&mut self, link: u64, message: &Inbound<'_>) -> Outcome {
+        let refused = match self.on_validate.take() {
+            ValidateReply::NoAnswer => return Outcome::default(),
+            ValidateReply::Check if self.settings.credentials_match(message) => None,
+            ValidateReply::Check => Some(Status::failure(
+                400,
+                AUTHENTICATION_FAILED,
+                "Failed to authenticate supplied credentials.",
+            )),
+            ValidateReply::Refuse { status, body } => Some(Status::with_body(status, body.value())),
+        };
+        let Some(refused) = refused else {
+            self.validated.insert(link);
+            let success = Status::with_body(200, Some(validation::success_body()));
+            return reply(&success.echo(message.request_id()));
+        };
+        info!(link, "credentials refused");
+        self.refuse(link, &refused.echo(message.request_id()))
+    }
+
+    fn connect(&mut self, link: u64, message: &Inbound<'_>) -> Outcome {
+        let Some(source) = named_source(message) else {
+            return self.violate(link, "sent a connectExtension that names no source");
+        };
+        let who = Applicant { link, secret: message.reconnect_secret().map(str::to_owned) };
+        let any_source = self.settings.any_source;
+        match self.seat(source).admit(who, any_source) {
+            Admission::Admitted { evicted } => {
+                info!(link, %source, "attached");
+                self.admitted(source, message, evicted)
+            }
+            Admission::Refused(refusal) => {
+                info!(link, %source, ?refusal, "connectExtension refused");
+                self.turned_down(link, source, message, &refusal)
+            }
+        }
+    }
+
+    fn admitted(&self, source: &str, message: &Inbound<'_>, evicted: Option<u64>) -> Outcome {
+        let (configured, order) = self.settings.connect_acknowledgements;
+        let least = usize::from(*self.policy(source) == Acknowledge::Everything);
+        let acknowledgement = Effect::Reply(self.acknowledgement(message).to_text());
+        let acknowledgements = std::iter::repeat_n(acknowledgement, configured.max(least));
+        let document = self.find(source).map_or(&Value::Null, Seat::configuration);
+
+        let mut effects: Vec<_> = evicted.map(Effect::Close).into_iter().collect();
+        effects.push(Effect::Reply(envelope::configure_extension(source, document)));
+        match order {
+            AcknowledgeOrder::AfterConfiguration => effects.extend(acknowledgements),
+            AcknowledgeOrder::BeforeConfiguration => {
+                let configuration = effects.len() - 1;
+                effects.splice(configuration..configuration, acknowledgements);
+            }
+        }
+        Outcome { effects, notification_of: None }
+    }
+
+    fn turned_down(&self, link: u64, source: &str, message: &Inbound<'_>, refusal: &Refusal) -> Outcome {
+        refusal
+            .status(source)
+            .map_or_else(Outcome::default, |status| self.refuse(link, &status.echo(self.echoed(message))))
+    }
+
+    fn notify(&mut self, link: u64, message: &Inbound<'_>) -> Outcome {
+        let source = named_source(message).unwrap_or_default();
+        let held = self.seats.get_key_value(source).filter(|(_, seat)| seat.is_held_by(link));
+        let Some(name) = held.map(|(name, _)| Arc::clone(name)) else {
+            return reply(&not_open(source).echo(self.echoed(message)));
+        };
+        let policy = self.policy(source);
+        let accepted = policy.accepts();
+        let delay = policy.delay();
+        let text = policy.notification().map(|status| status.echo(self.echoed(message)).to_text());
+        info!(link, %source, accepted, event = excerpt(message.object), "notification");
+        self.seat(source).notifications += u64::from(accepted);
+        Outcome {
+            effects: text.map(|text| Effect::Acknowledge { text, delay }).into_iter().collect(),
+            notification_of: accepted.then_some(name),
+        }
+    }
+
+    fn answer(&mut self, link: u64, message: &Inbound<'_>, now: Instant) -> Outcome {
+        let (Some(status), Some(address)) = (message.status, message.reply_address()) else {
+            return self.violate(link, "sent an answer without status or X-Reply-Address");
+        };
+        let body = message.body.and_then(|body| serde_json::from_str(body.get()).ok()).unwrap_or_default();
+        if status == 100 {
+            debug!(link, address, "partial answer");
+        } else {
+            info!(link, address, status, "answer");
+        }
+        match self.queries.answer(Answered { address, link, status, body, at: now }) {
+            Ok(source) if *self.policy(&source) == Acknowledge::Everything => {
+                let text = self.acknowledgement(message).to_text();
+                Outcome {
+                    effects: vec![Effect::Acknowledge { text, delay: Duration::ZERO }],
+                    notification_of: None,
+                }
+            }
+            Ok(_) => Outcome::default(),
+            Err(violation) => {
+                self.note(link, &violation);
+                Outcome::default()
+            }
+        }
+    }
+
+    fn policy(&self, source: &str) -> &Acknowledge {
+        let own = self.find(source).and_then(|seat| seat.acknowledge.as_ref());
+        own.unwrap_or(&self.settings.acknowledge)
+    }
+
+    fn acknowledgement(&self, message: &Inbound<'_>) -> Status {
+        Status::bare(200).echo(self.echoed(message))
+    }
+
+    /// The request id to send back, where the server does that.
+    fn echoed<'m>(&self, message: &'m Inbound<'_>) -> Option<&'m str> {
+        message.request_id().filter(|_| self.settings.request_id_headers)
+    }
+
+    /// Turns a request down, and the link away where the server does that.
+    fn refuse(&self, link: u64, status: &Status) -> Outcome {
+        let mut outcome = reply(status);
+        if self.settings.close_after_refusal {
+            outcome.effects.push(Effect::Close(link));
+        }
+        outcome
+    }
+
+    /// Notes a violation and answers with an error, as a server would.
+    fn violate(&mut self, link: u64, what: &str) -> Outcome {
+        self.note(link, what);
+        reply(&Status::failure(400, "io.vantiq.server.error", &format!("The connector {what}.")))
+    }
+
+    fn note(&mut self, link: u64, what: &str) {
+        warn!(link, violation = what, "protocol violation");
+        if self.violations.len() < VIOLATIONS_KEPT {
+            self.violations.push(format!("link {link}: {what}"));
+        }
+    }
+}
+
+fn reply(status: &Status) -> Outcome {
+    Outcome { effects: vec![Effect::Reply(status.to_text())], notification_of: None }
+}
+
+/// Wording of newer servers for a source without a session (PROTOCOL section 11).
+fn not_open(source: &str) -> Status {
+    let message = format!("The source {NAMESPACE}:{source} is not recognized as an open EXTENSION session.");
+    Status::failure(400, "com.accessg2.ag2rs.streams.source.not_found", &message)
+}
+
+/// The source that a request is about; requests about anything else than sources name none.
+fn named_source<'m>(message: &'m Inbound<'_>) -> Option<&'m str> {
+    let is_source = message.resource_name.as_deref() == Some("sources");
+    message.resource_id.as_deref().filter(|name| is_source && !name.is_empty())
+}
+
+/// The beginning of an event, for the log.
+fn excerpt(event: Option<&RawValue>) -> &str {
+    let text = event.map_or("null", RawValue::get);
+    &text[..text.floor_char_boundary(EXCERPT)]
+}

@@ -1,0 +1,256 @@
+//! [`Seat`]: what the server knows of one source, and who may hold it (PROTOCOL section 5).
+//!
+//! At most one link holds a source. No I/O here; see [`Registry`](crate::registry::Registry).
+
+use serde_json::{Value, json};
+
+use crate::acknowledge::Acknowledge;
+use crate::refusal::Refusal;
+use crate::script::Script;
+
+/// One source.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    existence: Existence,
+    configuration: Value,
+    holder: Option<Holder>,
+    /// Who asked last, whatever came of it: the one to talk to while nobody holds the source.
+    applicant: Option<Applicant>,
+    /// `connectExtension`s accepted so far.
+    pub(crate) sessions: u64,
+    /// Notifications accepted so far, also those that are no longer recorded.
+    pub(crate) notifications: u64,
+    /// Arrival number of the last notification that was handed out.
+    pub(crate) read_up_to: u64,
+    pub(crate) refusals: Script<Option<Refusal>>,
+    /// Overrides the server's policy.
+    pub(crate) acknowledge: Option<Acknowledge>,
+}
+
+/// Whether there is such a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Existence {
+    /// Nobody said: exists if the server accepts any name.
+    Unmentioned,
+    Exists,
+    Removed,
+}
+
+/// Who asks for a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Applicant {
+    pub(crate) link: u64,
+    pub(crate) secret: Option<String>,
+}
+
+#[derive(Debug)]
+struct Holder {
+    who: Applicant,
+    session: Session,
+}
+
+/// Whether the holder may be sent requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Session {
+    /// From `configureExtension` on.
+    Open,
+    /// After `reconnectRequired`, until the next `connectExtension`.
+    Suspended,
+}
+
+/// What becomes of a `connectExtension`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Accepted; the link in `evicted` must be closed.
+    Admitted {
+        evicted: Option<u64>,
+    },
+    Refused(Refusal),
+}
+
+impl Default for Seat {
+    fn default() -> Self {
+        Self {
+            existence: Existence::Unmentioned,
+            configuration: json!({}),
+            holder: None,
+            applicant: None,
+            sessions: 0,
+            notifications: 0,
+            read_up_to: 0,
+            refusals: Script::new(None),
+            acknowledge: None,
+        }
+    }
+}
+
+impl Seat {
+    pub(crate) fn existing(configuration: Value) -> Self {
+        Self { existence: Existence::Exists, configuration, ..Self::default() }
+    }
+
+    pub(crate) fn is_listed(&self) -> bool {
+        self.existence == Existence::Exists
+    }
+
+    pub(crate) fn configuration(&self) -> &Value {
+        &self.configuration
+    }
+
+    /// Decides about a `connectExtension`; `any_source` says what becomes of unmentioned names.
+    pub(crate) fn admit(&mut self, who: Applicant, any_source: bool) -> Admission {
+        self.applicant = Some(who.clone());
+        if let Some(refusal) = self.refusals.take() {
+            return Admission::Refused(refusal);
+        }
+        if !(self.is_listed() || any_source && self.existence == Existence::Unmentioned) {
+            return Admission::Refused(Refusal::UnknownSource);
+        }
+        if self.is_taken_from(&who) {
+            return Admission::Refused(Refusal::AlreadyConnected);
+        }
+        Admission::Admitted { evicted: self.seat(who) }
+    }
+
+    /// The link that has an open session.
+    pub(crate) fn session(&self) -> Option<u64> {
+        self.holder.as_ref().filter(|holder| holder.session == Session::Open).map(|holder| holder.who.link)
+    }
+
+    /// The link to talk to: the holder's or, failing that, the last applicant's.
+    pub(crate) fn link(&self) -> Option<u64> {
+        let holder = self.holder.as_ref().map(|holder| holder.who.link);
+        holder.or_else(|| self.applicant.as_ref().map(|who| who.link))
+    }
+
+    /// Whether the link holds the source, in session or not.
+    pub(crate) fn is_held_by(&self, link: u64) -> bool {
+        self.holder.as_ref().is_some_and(|holder| holder.who.link == link)
+    }
+
+    /// The source exists from now on, with this document; gives the holder to send back to
+    /// `connectExtension`.
+    pub(crate) fn configure(&mut self, configuration: Value) -> Option<u64> {
+        self.existence = Existence::Exists;
+        self.configuration = configuration;
+        self.suspend()
+    }
+
+    /// Changes the document and gives the link to send it to without being asked. An applicant who
+    /// was left without an answer becomes the holder.
+    pub(crate) fn configure_now(&mut self, configuration: Value) -> Option<u64> {
+        self.existence = Existence::Exists;
+        self.configuration = configuration;
+        if let Some(holder) = &mut self.holder {
+            holder.session = Session::Open;
+        } else {
+            let who = self.applicant.clone()?;
+            self.seat(who);
+        }
+        self.session()
+    }
+
+    /// The source no longer exists; gives the holder to send back to `connectExtension`.
+    pub(crate) fn remove(&mut self) -> Option<u64> {
+        self.existence = Existence::Removed;
+        self.suspend()
+    }
+
+    /// Ends an open session, but not the hold on the source.
+    pub(crate) fn suspend(&mut self) -> Option<u64> {
+        let link = self.session();
+        if let Some(holder) = &mut self.holder {
+            holder.session = Session::Suspended;
+        }
+        link
+    }
+
+    /// The link has ended; says whether that ended a session.
+    pub(crate) fn link_lost(&mut self, link: u64) -> bool {
+        let ended = self.session() == Some(link);
+        self.holder.take_if(|holder| holder.who.link == link);
+        self.applicant.take_if(|who| who.link == link);
+        ended
+    }
+
+    /// Whether somebody else holds the source and does not share this one's secret.
+    fn is_taken_from(&self, who: &Applicant) -> bool {
+        self.holder.as_ref().is_some_and(|holder| {
+            holder.who.link != who.link && (who.secret.is_none() || holder.who.secret != who.secret)
+        })
+    }
+
+    /// Gives the source to `who`, and the other link that loses it.
+    fn seat(&mut self, who: Applicant) -> Option<u64> {
+        self.sessions += 1;
+        let link = who.link;
+        let before = self.holder.replace(Holder { who, session: Session::Open });
+        before.map(|holder| holder.who.link).filter(|before| *before != link)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(link: u64, secret: Option<&str>) -> Applicant {
+        Applicant { link, secret: secret.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_same_secret_takes_the_source_over() {
+        let mut seat = Seat::existing(json!({}));
+        seat.admit(who(1, Some("s")), false);
+        assert_eq!(seat.admit(who(2, Some("s")), false), Admission::Admitted { evicted: Some(1) });
+        assert!(!seat.link_lost(1), "the old link has nothing to lose any more");
+        assert_eq!(seat.session(), Some(2));
+    }
+
+    #[test]
+    fn another_secret_or_none_is_refused_and_the_incumbent_stays() {
+        let mut seat = Seat::existing(json!({}));
+        seat.admit(who(1, Some("s")), false);
+        for secret in [Some("t"), None] {
+            let refused = Admission::Refused(Refusal::AlreadyConnected);
+            assert_eq!(seat.admit(who(2, secret), false), refused);
+        }
+        assert_eq!(seat.session(), Some(1));
+    }
+
+    #[test]
+    fn two_connectors_without_a_secret_do_not_share_one() {
+        let mut seat = Seat::existing(json!({}));
+        seat.admit(who(1, None), false);
+        assert_eq!(seat.admit(who(2, None), false), Admission::Refused(Refusal::AlreadyConnected));
+    }
+
+    #[test]
+    fn the_holder_may_ask_again_on_the_same_link() {
+        let mut seat = Seat::existing(json!({}));
+        seat.admit(who(1, None), false);
+        assert_eq!(seat.suspend(), Some(1));
+        assert_eq!(seat.session(), None);
+        assert_eq!(seat.admit(who(1, None), false), Admission::Admitted { evicted: None });
+        assert_eq!(seat.sessions, 2);
+    }
+
+    #[test]
+    fn an_unmentioned_source_exists_where_any_does_until_it_is_removed() {
+        let mut seat = Seat::default();
+        assert_eq!(seat.admit(who(1, None), false), Admission::Refused(Refusal::UnknownSource));
+        assert_eq!(seat.admit(who(1, None), true), Admission::Admitted { evicted: None });
+        seat.remove();
+        assert_eq!(seat.admit(who(1, None), true), Admission::Refused(Refusal::UnknownSource));
+        seat.configure(json!({}));
+        assert_eq!(seat.admit(who(1, None), false), Admission::Admitted { evicted: None });
+    }
+
+    #[test]
+    fn an_unasked_configuration_admits_an_applicant_who_got_no_answer() {
+        let mut seat = Seat::existing(json!({}));
+        seat.refusals.always(Some(Refusal::Silent));
+        seat.admit(who(1, None), false);
+        assert_eq!(seat.configure_now(json!({"late": true})), Some(1));
+        assert_eq!(seat.sessions, 1);
+    }
+}

@@ -1,0 +1,95 @@
+//! [`Settings`]: what a [`SimulatorBuilder`](crate::SimulatorBuilder) has decided for good.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::acknowledge::{Acknowledge, AcknowledgeOrder};
+use crate::inbound::Inbound;
+use crate::ledger::TimerRestart;
+use crate::recording::FrameKind;
+
+/// Largest inbound message, the Vert.x default seen in 2019 (PROTOCOL section 10).
+const INBOUND_LIMIT: usize = 262_144;
+/// Time for a query since the last data (PROTOCOL section 10).
+const QUERY_TIMEOUT: Duration = Duration::from_millis(33_750);
+/// Longest wait of a test.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Bytes of received messages to keep.
+const RECORDING_LIMIT: usize = 256 << 20;
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) any_source: bool,
+    pub(crate) token: String,
+    pub(crate) login: Option<(String, String)>,
+    pub(crate) frames: FrameKind,
+    pub(crate) acknowledge: Acknowledge,
+    pub(crate) connect_acknowledgements: (usize, AcknowledgeOrder),
+    pub(crate) request_id_headers: bool,
+    pub(crate) close_after_refusal: bool,
+    pub(crate) query_timeout: Duration,
+    pub(crate) timer_restart: TimerRestart,
+    pub(crate) inbound_limit: usize,
+    pub(crate) recording_limit: usize,
+    pub(crate) deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            any_source: false,
+            token: format!("{:032x}", rand::random::<u128>()),
+            login: None,
+            frames: FrameKind::Binary,
+            acknowledge: Acknowledge::default(),
+            connect_acknowledgements: (0, AcknowledgeOrder::default()),
+            request_id_headers: false,
+            close_after_refusal: false,
+            query_timeout: QUERY_TIMEOUT,
+            timer_restart: TimerRestart::default(),
+            inbound_limit: INBOUND_LIMIT,
+            recording_limit: RECORDING_LIMIT,
+            deadline: DEADLINE,
+        }
+    }
+}
+
+impl Settings {
+    /// Whether a `validate` or `authenticate` presents the right credentials in the right place.
+    pub(crate) fn credentials_match(&self, message: &Inbound<'_>) -> bool {
+        // Servers before R1.28 took `users`, later ones do not (PROTOCOL section 3).
+        if message.resource_name.as_deref() != Some("system.credentials") {
+            return false;
+        }
+        let presented: Value = message
+            .object
+            .map(RawValue::get)
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
+        match message.op.as_deref() {
+            Some("validate") => presented == self.token,
+            _ => self.login.as_ref().is_some_and(|(username, password)| {
+                presented["username"] == *username && presented["password"] == *password
+            }),
+        }
+    }
+}
+
+// By hand, to leave the credentials out.
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settings")
+            .field("any_source", &self.any_source)
+            .field("frames", &self.frames)
+            .field("acknowledge", &self.acknowledge)
+            .field("connect_acknowledgements", &self.connect_acknowledgements)
+            .field("request_id_headers", &self.request_id_headers)
+            .field("close_after_refusal", &self.close_after_refusal)
+            .field("query_timeout", &self.query_timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,164 @@
+//! [`Shared`]: the state of the simulator behind one lock, and waiting for it to change.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use crate::cut::{Ending, LinkEnd};
+use crate::error::SimulatorError;
+use crate::link::{LinkHandle, Order, Outgoing};
+use crate::recording::{Arrival, FrameKind, Recording};
+use crate::registry::{Effect, Registry};
+use crate::script::Script;
+use crate::settings::Settings;
+use crate::upgrade::UpgradeReply;
+
+/// Ends of links that are remembered.
+const ENDS_KEPT: usize = 10_000;
+
+/// What the handles, the links and the HTTP side have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: Arc<Settings>,
+    world: Mutex<World>,
+    changed_tx: watch::Sender<()>,
+}
+
+/// Everything that changes.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) registry: Registry,
+    pub(crate) recording: Recording,
+    /// The open links.
+    pub(crate) links: BTreeMap<u64, LinkHandle>,
+    /// The last links that have ended.
+    pub(crate) ends: VecDeque<LinkEnd>,
+    pub(crate) on_upgrade: Script<UpgradeReply>,
+    /// Upgrades asked for so far.
+    pub(crate) dials: u64,
+    /// Links opened so far, which is also the id of the youngest.
+    opened: u64,
+    /// Pings received so far.
+    pub(crate) pings: u64,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Arc<Settings>, registry: Registry) -> Self {
+        let world = World {
+            registry,
+            recording: Recording::new(settings.recording_limit),
+            links: BTreeMap::new(),
+            ends: VecDeque::new(),
+            on_upgrade: Script::new(UpgradeReply::Accept),
+            dials: 0,
+            opened: 0,
+            pings: 0,
+        };
+        Self { settings, world: Mutex::new(world), changed_tx: watch::Sender::new(()) }
+    }
+
+    /// Looks at the state.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// Changes the state and wakes everybody who waits for a change.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changed_tx.send_replace(());
+        result
+    }
+
+    /// Waits until `look` finds what it is looking for.
+    ///
+    /// Cancel-safe as far as `look` is: it runs to its end or not at all.
+    pub(crate) async fn wait<T>(
+        &self,
+        awaited: impl Into<String>,
+        mut look: impl FnMut(&mut World) -> Option<T>,
+    ) -> Result<T, SimulatorError> {
+        self.wait_outside(awaited, || look(&mut self.lock())).await
+    }
+
+    /// Like [`wait`](Self::wait), without the lock held.
+    pub(crate) async fn wait_outside<T>(
+        &self,
+        awaited: impl Into<String>,
+        mut look: impl FnMut() -> Option<T>,
+    ) -> Result<T, SimulatorError> {
+        let mut changed_rx = self.changed_tx.subscribe();
+        let found = timeout(self.settings.deadline, async {
+            loop {
+                if let Some(found) = look() {
+                    return found;
+                }
+                changed_rx.changed().await.expect("`self` owns the sender");
+            }
+        });
+        found.await.map_err(|_| SimulatorError::deadline(awaited, self.settings.deadline))
+    }
+
+    /// Puts a message into the queue of a link, waiting for room under the deadline.
+    pub(crate) async fn send(
+        &self,
+        source: &str,
+        link: u64,
+        outgoing: Outgoing,
+    ) -> Result<(), SimulatorError> {
+        let handle = self.read(|world| world.links.get(&link).cloned());
+        let handle = handle.ok_or_else(|| SimulatorError::link_lost(source))?;
+        let deadline = self.settings.deadline;
+        match timeout(deadline, handle.outgoing_tx.send(outgoing)).await {
+            Ok(sent) => sent.map_err(|_| SimulatorError::link_lost(source)),
+            Err(_) => Err(SimulatorError::deadline(format!("the connector of `{source}` to read"), deadline)),
+        }
+    }
+
+    /// Gives a link an order; one that has ended does not need it any more.
+    pub(crate) fn order(&self, link: u64, order: Order) {
+        self.read(|world| world.links.get(&link).map(|handle| handle.orders_tx.send(order).is_ok()));
+    }
+
+    /// Enters a new link.
+    pub(crate) fn open_link(&self, handle: LinkHandle) -> u64 {
+        self.change(|world| {
+            world.opened += 1;
+            world.links.insert(world.opened, handle);
+            world.opened
+        })
+    }
+
+    /// Takes a message: decides about it and records it.
+    pub(crate) fn receive(&self, link: u64, kind: FrameKind, payload: &[u8]) -> Vec<Effect> {
+        self.change(|world| {
+            let outcome = world.registry.receive(link, payload, Instant::now());
+            let notification_of = outcome.notification_of;
+            world.recording.push(Arrival { link, kind, payload: payload.to_vec(), notification_of });
+            outcome.effects
+        })
+    }
+
+    /// Counts a ping.
+    pub(crate) fn pinged(&self) {
+        self.change(|world| world.pings += 1);
+    }
+
+    /// Takes a link out.
+    pub(crate) fn link_ended(&self, link: u64, ending: Ending) {
+        self.change(|world| {
+            world.links.remove(&link);
+            world.registry.link_lost(link);
+            world.ends.push_back(LinkEnd { link, ending });
+            if world.ends.len() > ENDS_KEPT {
+                world.ends.pop_front();
+            }
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        // A panic in a test's `wait_for` must not hide behind a second one in a link.
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,342 @@
+//! [`Source`]: one source, as the applications of a namespace and its administrator see it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::info;
+
+use crate::acknowledge::Acknowledge;
+use crate::cut::Cut;
+use crate::envelope;
+use crate::error::SimulatorError;
+use crate::ledger::Asked;
+use crate::link::{Order, Outgoing, Pace};
+use crate::query::{PendingQuery, QueryReply};
+use crate::recording::Notification;
+use crate::refusal::Refusal;
+use crate::seat::Seat;
+use crate::shared::Shared;
+use crate::socket::RawFrame;
+
+/// A handle to one source of a [`Simulator`](crate::Simulator); cheap to clone.
+///
+/// The source need not exist, and a connector need not be attached. Where a method speaks of *the link*, it
+/// means the one that holds the source or, while none does, the one that asked for it last: so a connector
+/// whose `connectExtension` was refused or ignored can be reached too.
+#[derive(Debug, Clone)]
+pub struct Source {
+    shared: Arc<Shared>,
+    name: Arc<str>,
+}
+
+/// What applications do.
+impl Source {
+    pub(crate) fn new(shared: Arc<Shared>, name: &str) -> Self {
+        Self { shared, name: name.into() }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sends a `publish`; the connector has no way to answer.
+    ///
+    /// Waits when the connector does not read and the queue is full, so awaiting it says only that the
+    /// message is under way.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSession`](crate::SimulatorErrorKind::NoSession) when no connector is attached,
+    /// [`LinkLost`](crate::SimulatorErrorKind::LinkLost) when it has just gone,
+    /// [`Deadline`](crate::SimulatorErrorKind::Deadline) when it does not read for that long.
+    pub async fn publish(&self, object: impl Into<Value>) -> Result<(), SimulatorError> {
+        let link = self.session()?;
+        info!(link, source = %self.name, "publish");
+        self.send(link, Outgoing::Message(envelope::publish(&self.name, &object.into()))).await
+    }
+
+    /// Sends a `publish` as several continuation frames.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish).
+    pub async fn send_fragmented(&self, object: impl Into<Value>) -> Result<(), SimulatorError> {
+        let link = self.session()?;
+        self.send(link, Outgoing::Fragmented(envelope::publish(&self.name, &object.into()))).await
+    }
+
+    /// Sends a `query` and waits for the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`start_query`](Self::start_query) and [`PendingQuery::reply`]. An error *answer* is a reply.
+    pub async fn query(&self, object: impl Into<Value>) -> Result<QueryReply, SimulatorError> {
+        self.start_query(object).await?.await
+    }
+
+    /// Sends a `query` and leaves the answers for later.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish).
+    pub async fn start_query(&self, object: impl Into<Value>) -> Result<PendingQuery, SimulatorError> {
+        let link = self.session()?;
+        let (address, at) = (envelope::uuid(), Instant::now());
+        info!(link, source = %self.name, address, "query");
+        let asked = Asked { address: address.clone(), source: self.name.to_string(), link, at };
+        let progress_rx = self.shared.change(|world| world.registry.queries.ask(asked));
+        let text = envelope::query(&self.name, &object.into(), &address);
+        self.send(link, Outgoing::Message(text)).await?;
+        let settings = &self.shared.settings;
+        let timing = (settings.query_timeout, settings.timer_restart);
+        Ok(PendingQuery::new(&self.name, address, timing, at, progress_rx))
+    }
+
+    /// The next accepted notification that no clone of this handle has returned yet; waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Deadline`](crate::SimulatorErrorKind::Deadline) when none comes in time.
+    ///
+    /// # Cancel safety
+    ///
+    /// No notification is lost when the future is dropped.
+    pub async fn next_notification(&self) -> Result<Notification, SimulatorError> {
+        let awaited = format!("a notification of `{}`", self.name);
+        let next = self.shared.wait(awaited, |world| {
+            let seat = world.registry.seat(&self.name);
+            let next = world.recording.notification_after(&self.name, seat.read_up_to)?;
+            seat.read_up_to = next.number;
+            Some(next)
+        });
+        next.await
+    }
+
+    /// All accepted notifications so far, within the recording limit.
+    pub fn notifications(&self) -> Vec<Notification> {
+        self.shared.read(|world| world.recording.notifications(&self.name))
+    }
+
+    /// How many notifications were accepted so far, recorded still or not.
+    pub fn notification_count(&self) -> u64 {
+        self.look(|seat| seat.notifications)
+    }
+}
+
+/// What the administrator of the namespace does.
+impl Source {
+    /// Changes the configuration document, creating the source if need be. An attached connector is sent
+    /// `reconnectRequired` and gets the new document with its next `connectExtension`.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish), except that nobody needs to be attached.
+    pub async fn configure(&self, configuration: impl Into<Value>) -> Result<(), SimulatorError> {
+        let configuration = configuration.into();
+        self.send_reconnect_required(self.change(|seat| seat.configure(configuration))).await
+    }
+
+    /// Changes the configuration document and sends it without being asked. Ends a
+    /// [silent](Refusal::Silent) refusal by accepting the connector.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish).
+    pub async fn configure_now(&self, configuration: impl Into<Value>) -> Result<(), SimulatorError> {
+        let configuration = configuration.into();
+        let text = envelope::configure_extension(&self.name, &configuration);
+        let link = self.change(|seat| seat.configure_now(configuration));
+        self.send(link.ok_or_else(|| self.no_session())?, Outgoing::Message(text)).await
+    }
+
+    /// Sends `reconnectRequired`; the connector is not attached again before its next `connectExtension`.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish).
+    pub async fn reconnect_required(&self) -> Result<(), SimulatorError> {
+        let link = self.change(Seat::suspend).ok_or_else(|| self.no_session())?;
+        self.send_reconnect_required(Some(link)).await
+    }
+
+    /// The source no longer exists, until it is [configured](Self::configure) again. An attached connector
+    /// is sent `reconnectRequired`.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish), except that nobody needs to be attached.
+    pub async fn remove(&self) -> Result<(), SimulatorError> {
+        self.send_reconnect_required(self.change(Seat::remove)).await
+    }
+
+    /// Refuses every `connectExtension` until [`accept`](Self::accept).
+    pub fn refuse(&self, refusal: Refusal) {
+        self.change(|seat| seat.refusals.always(Some(refusal)));
+    }
+
+    /// Refuses the next `connectExtension`s, then does as before.
+    pub fn refuse_times(&self, times: usize, refusal: Refusal) {
+        self.change(|seat| seat.refusals.then(times, &Some(refusal)));
+    }
+
+    /// Refuses no more.
+    pub fn accept(&self) {
+        self.change(|seat| seat.refusals.always(None));
+    }
+
+    /// How this source acknowledges from now on, instead of how the server does.
+    pub fn acknowledge(&self, acknowledge: Acknowledge) {
+        self.change(|seat| seat.acknowledge = Some(acknowledge));
+    }
+
+    /// How many `connectExtension`s were accepted so far.
+    pub fn sessions(&self) -> u64 {
+        self.look(|seat| seat.sessions)
+    }
+
+    /// Whether a connector is attached: it was sent `configureExtension`, and since then neither
+    /// `reconnectRequired` was sent nor the link lost.
+    pub fn is_attached(&self) -> bool {
+        self.look(|seat| seat.session().is_some())
+    }
+
+    /// Waits until a connector is attached.
+    ///
+    /// # Errors
+    ///
+    /// [`Deadline`](crate::SimulatorErrorKind::Deadline) when none is in time.
+    pub async fn wait_attached(&self) -> Result<(), SimulatorError> {
+        self.wait("to be attached", |seat| seat.session().is_some()).await
+    }
+
+    /// Waits until no connector is attached.
+    ///
+    /// # Errors
+    ///
+    /// [`Deadline`](crate::SimulatorErrorKind::Deadline) when one still is.
+    pub async fn wait_detached(&self) -> Result<(), SimulatorError> {
+        self.wait("to be detached", |seat| seat.session().is_none()).await
+    }
+
+    /// Waits until this many `connectExtension`s were accepted and a connector is attached.
+    ///
+    /// # Errors
+    ///
+    /// [`Deadline`](crate::SimulatorErrorKind::Deadline) when it does not come to that in time.
+    pub async fn wait_sessions(&self, number: u64) -> Result<(), SimulatorError> {
+        let awaited = format!("to have had {number} sessions");
+        self.wait(&awaited, |seat| seat.sessions >= number && seat.session().is_some()).await
+    }
+
+    /// Waits until this many notifications were accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`Deadline`](crate::SimulatorErrorKind::Deadline) when it does not come to that in time.
+    pub async fn wait_notifications(&self, number: u64) -> Result<(), SimulatorError> {
+        self.wait(&format!("to have had {number} notifications"), |seat| seat.notifications >= number).await
+    }
+}
+
+/// What the network does.
+impl Source {
+    /// Ends the link and waits until it has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSession`](crate::SimulatorErrorKind::NoSession) when there is no link,
+    /// [`Deadline`](crate::SimulatorErrorKind::Deadline) when it does not end in time.
+    pub async fn cut(&self, cut: Cut) -> Result<(), SimulatorError> {
+        let link = self.order(Order::Cut(cut))?;
+        let awaited = format!("the link of `{}` to end", self.name);
+        self.shared.wait(awaited, |world| (!world.links.contains_key(&link)).then_some(())).await
+    }
+
+    /// Stops reading, writing and answering pings on the link, but keeps its TCP connection open.
+    ///
+    /// What the connector does meanwhile, closing the connection included, is noticed after
+    /// [`speak`](Self::speak) only: until then the simulator believes the connector alive.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSession`](crate::SimulatorErrorKind::NoSession) when there is no link.
+    pub fn go_silent(&self) -> Result<(), SimulatorError> {
+        self.order(Order::Pace(Pace::Silent)).map(drop)
+    }
+
+    /// Stops reading from the link, and so answering pings, but goes on writing to it.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSession`](crate::SimulatorErrorKind::NoSession) when there is no link.
+    pub fn stop_reading(&self) -> Result<(), SimulatorError> {
+        self.order(Order::Pace(Pace::NotReading)).map(drop)
+    }
+
+    /// Ends [`go_silent`](Self::go_silent) and [`stop_reading`](Self::stop_reading).
+    ///
+    /// # Errors
+    ///
+    /// [`NoSession`](crate::SimulatorErrorKind::NoSession) when there is no link.
+    pub fn speak(&self) -> Result<(), SimulatorError> {
+        self.order(Order::Pace(Pace::Normal)).map(drop)
+    }
+
+    /// Sends a frame to the letter: malformed JSON, an unknown operation, an acknowledgement too many.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSession`](crate::SimulatorErrorKind::NoSession) when there is no link, otherwise as
+    /// [`publish`](Self::publish).
+    pub async fn send_raw(&self, frame: impl Into<RawFrame>) -> Result<(), SimulatorError> {
+        self.send(self.link()?, Outgoing::Raw(frame.into())).await
+    }
+}
+
+impl Source {
+    fn session(&self) -> Result<u64, SimulatorError> {
+        self.look(Seat::session).ok_or_else(|| self.no_session())
+    }
+
+    fn link(&self) -> Result<u64, SimulatorError> {
+        self.look(Seat::link).ok_or_else(|| self.no_session())
+    }
+
+    fn no_session(&self) -> SimulatorError {
+        SimulatorError::no_session(&self.name)
+    }
+
+    fn order(&self, order: Order) -> Result<u64, SimulatorError> {
+        let link = self.link()?;
+        self.shared.order(link, order);
+        Ok(link)
+    }
+
+    async fn send(&self, link: u64, outgoing: Outgoing) -> Result<(), SimulatorError> {
+        self.shared.send(&self.name, link, outgoing).await
+    }
+
+    async fn send_reconnect_required(&self, link: Option<u64>) -> Result<(), SimulatorError> {
+        match link {
+            Some(link) => self.send(link, Outgoing::Message(envelope::reconnect_required(&self.name))).await,
+            None => Ok(()),
+        }
+    }
+
+    fn look<T: Default>(&self, look: impl FnOnce(&Seat) -> T) -> T {
+        self.shared.read(|world| world.registry.find(&self.name).map(look).unwrap_or_default())
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Seat) -> T) -> T {
+        self.shared.change(|world| change(world.registry.seat(&self.name)))
+    }
+
+    async fn wait(&self, awaited: &str, look: impl Fn(&Seat) -> bool) -> Result<(), SimulatorError> {
+        let awaited = format!("the source `{}` {awaited}", self.name);
+        self.shared
+            .wait(awaited, |world| world.registry.find(&self.name).is_some_and(&look).then_some(()))
+            .await
+    }
+}

@@ -1,0 +1,172 @@
+//! The program as a person or a supervisor starts it.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+/// A running program.
+struct Program {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl Program {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = command(arguments);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program exists");
+        let stdout = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        Self { stdin: child.stdin.take(), stdout, child }
+    }
+
+    /// The rest of the first line that starts like this.
+    async fn line(&mut self, start: &str) -> String {
+        loop {
+            let line =
+                within(self.stdout.next_line()).await.expect("it is text").expect("there are more lines");
+            if let Some(rest) = line.trim_start().strip_prefix(start) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    async fn type_in(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("it was not closed");
+        within(stdin.write_all(format!("{line}\n").as_bytes())).await.expect("it listens");
+    }
+
+    /// A connector attached to a source, and the token of the program.
+    async fn attach(&mut self, source: &str) -> WebSocketStream<TcpStream> {
+        let address = self.line("targetServer=http://").await;
+        let token = self.line("authToken=").await;
+        let connection = within(TcpStream::connect(&address)).await.expect("it listens");
+        let url = format!("ws://{address}/api/v1/wsock/websocket");
+        let (mut stream, _) =
+            within(tokio_tungstenite::client_async(url, connection)).await.expect("it upgrades");
+        let validate = json!({"op": "validate", "resourceName": "system.credentials", "object": token});
+        let connect = json!({"op": "connectExtension", "resourceName": "sources", "resourceId": source});
+        for message in [validate, connect] {
+            send(&mut stream, &message).await;
+            next(&mut stream).await;
+        }
+        stream
+    }
+
+    async fn exit_code(mut self) -> Option<i32> {
+        within(self.child.wait()).await.expect("it was started").code()
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vantiq-simulator"));
+    command.args(arguments).kill_on_drop(true).stderr(Stdio::null());
+    command
+}
+
+async fn send(stream: &mut WebSocketStream<TcpStream>, message: &Value) {
+    within(stream.send(Message::text(message.to_string()))).await.expect("the link is open");
+}
+
+async fn next(stream: &mut WebSocketStream<TcpStream>) -> Value {
+    let frame = within(stream.next()).await.expect("there is a message").expect("the link is open");
+    serde_json::from_slice(&frame.into_data()).expect("messages are JSON")
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(10), future).await.expect("it happens in time")
+}
+
+/// Exit code and complaint of a program that is not expected to start.
+async fn failure(arguments: &[&str]) -> (Option<i32>, String) {
+    let output =
+        within(command(arguments).stderr(Stdio::piped()).output()).await.expect("the program exists");
+    (output.status.code(), String::from_utf8(output.stderr).expect("complaints are text"))
+}
+
+#[tokio::test]
+async fn what_is_typed_reaches_the_connector_and_answers_come_back() {
+    let mut program = Program::start(&["--port", "0", "--source", r#"thermostat={"unit":"celsius"}"#]);
+    let mut connector = program.attach("thermostat").await;
+    program.type_in(r#"publish thermostat {"target": 21}"#).await;
+    assert_eq!(next(&mut connector).await["object"], json!({"target": 21}));
+
+    program.type_in(r#"query thermostat {"op": "current"}"#).await;
+    let query = next(&mut connector).await;
+    let headers = json!({"X-Reply-Address": query["messageHeaders"]["REPLY_ADDR_HEADER"]});
+    send(&mut connector, &json!({"status": 100, "headers": headers, "body": [1]})).await;
+    send(&mut connector, &json!({"status": 200, "headers": headers, "body": {"celsius": 21}})).await;
+    assert_eq!(program.line("thermostat answers in part:").await, " [1]");
+    assert_eq!(program.line("thermostat answers with status").await, r#" 200: {"celsius":21}"#);
+
+    program.type_in("publish nobody {}").await;
+    program.line("no connector is attached to the source `nobody`").await;
+    drop(connector);
+    program.type_in("quit").await;
+    assert_eq!(program.exit_code().await, Some(0));
+}
+
+#[tokio::test]
+async fn the_end_of_standard_input_is_not_the_end() {
+    let mut program = Program::start(&["--port", "0"]);
+    drop(program.stdin.take());
+    program.attach("anything").await;
+    assert!(program.child.try_wait().expect("it was started").is_none());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_ends_it_with_exit_code_0() {
+    for signal in ["-TERM", "-INT"] {
+        let mut program = Program::start(&["--port", "0"]);
+        program.line("Type `help`").await;
+        let id = program.child.id().expect("it runs").to_string();
+        let sent = within(Command::new("kill").args([signal, &id]).status()).await;
+        assert!(sent.expect("there is a `kill`").success());
+        assert_eq!(program.exit_code().await, Some(0), "{signal}");
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_one_clear_error() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = taken.local_addr().expect("it is bound").port().to_string();
+    let (code, complaint) = failure(&["--port", &port]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        complaint.starts_with(&format!("vantiq-simulator: cannot listen on 127.0.0.1:{port}: ")),
+        "{complaint}"
+    );
+    assert_eq!(complaint.lines().count(), 1);
+}
+
+#[tokio::test]
+async fn bad_json_and_a_missing_file_are_usage_errors() {
+    let (code, complaint) = failure(&["--source", "a={"]).await;
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("the part after `=` is not JSON"), "{complaint}");
+    let (code, complaint) = failure(&["--sources", "no/such/file.json"]).await;
+    assert_eq!(code, Some(2));
+    assert!(complaint.starts_with("vantiq-simulator: cannot read no/such/file.json: "), "{complaint}");
+    let (code, complaint) = failure(&["--sources", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]).await;
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("must be an object of source names"), "{complaint}");
+}
+
+#[tokio::test]
+async fn unlisted_sources_are_refused_where_asked_to() {
+    let mut program = Program::start(&["--port", "0", "--only-listed", "--token", "secret"]);
+    assert_eq!(program.line("Access token: ").await, "secret");
+    let mut connector = program.attach("anything").await;
+    send(&mut connector, &json!({"op": "connectExtension", "resourceName": "sources", "resourceId": "x"}))
+        .await;
+    assert_eq!(next(&mut connector).await["status"], 400);
+}

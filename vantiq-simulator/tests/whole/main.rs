@@ -1,0 +1,9 @@
+//! The simulator as a connector meets it: real sockets, a client without any knowledge of the protocol.
+
+mod administration;
+mod client;
+mod handshake;
+mod network;
+mod notifications;
+mod queries;
+mod takeover;
