@@ -1,0 +1,6 @@
+use vantiq_connector::VantiqSource;
+
+#[derive(VantiqSource)]
+struct Thermostat;
+
+fn main() {}

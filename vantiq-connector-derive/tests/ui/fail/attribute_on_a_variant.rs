@@ -1,0 +1,12 @@
+use vantiq_connector::VantiqSource;
+
+#[derive(VantiqSource)]
+#[vantiq_source]
+enum Device {
+    #[vantiq_source("thermostat")]
+    Thermostat,
+    #[vantiq_source("camera-*")]
+    Camera,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use vantiq_connector::VantiqSource;
+
+#[derive(serde::Deserialize)]
+struct Config;
+
+#[derive(VantiqSource)]
+#[vantiq_source("thermostat", confg = Config)]
+struct Thermostat;
+
+fn main() {}

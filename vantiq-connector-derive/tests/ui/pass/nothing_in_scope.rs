@@ -1,0 +1,15 @@
+//! The expansion relies on no name of the place where it lands.
+
+#[allow(non_camel_case_types, dead_code)]
+mod vantiq_connector {}
+
+#[allow(dead_code)]
+struct SourcePattern;
+
+#[derive(::vantiq_connector::VantiqSource)]
+#[vantiq_source("thermostat")]
+struct Thermostat;
+
+fn main() {
+    assert_eq!(<Thermostat as ::vantiq_connector::VantiqSource>::PATTERN.as_str(), "thermostat");
+}
