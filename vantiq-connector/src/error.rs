@@ -1,10 +1,8 @@
 //! The errors of a connector set as a whole, and their exit codes.
 
-use std::io;
+use std::{error::Error, io, iter};
 
-use crate::{
-    ConfigError, connection::Fatal, health::HealthError, protocol::ServerError, transport::TransportError,
-};
+use crate::{ConfigError, HealthError, TransportError, protocol::ServerError};
 
 /// Why a connector set could not be built, or ended on its own.
 ///
@@ -75,37 +73,16 @@ impl ConnectorError {
             Self::Health(_) | Self::Runtime(_) | Self::Interrupted | Self::Defect => 70,
         }
     }
+}
 
-    /// The error and its causes on one line.
-    pub(crate) fn chain(&self) -> String {
-        let mut line = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            line = format!("{line}: {error}");
-            cause = error.source();
-        }
-        line
-    }
+/// An error and its causes on one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let causes = iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl From<ConfigError> for ConnectorError {
     fn from(error: ConfigError) -> Self {
         Self::Config(error)
     }
-}
-
-impl From<Fatal> for ConnectorError {
-    fn from(fatal: Fatal) -> Self {
-        match fatal {
-            Fatal::Unreachable(error) => Self::Unreachable(error),
-            Fatal::CredentialsRefused(error) => Self::CredentialsRefused(error),
-        }
-    }
-}
-
-/// What the default methods of [`SourceHandler`](crate::SourceHandler) return.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Unhandled {
-    #[error("the handler does not implement `publish`")]
-    Publish,
 }

@@ -75,7 +75,7 @@ pub trait SourceHandler: VantiqSource {
     /// An error is logged and counted. The protocol has no way to tell the publisher.
     fn publish(&self, message: Self::Publish) -> impl Future<Output = Result<()>> + Send {
         let _ = message;
-        async { Err(crate::error::Unhandled::Publish.into()) }
+        async { Err(UnhandledPublish.into()) }
     }
 
     /// Answers one `query`. Queries run side by side, and beside publishes, up to a bound.
@@ -97,3 +97,8 @@ pub trait SourceHandler: VantiqSource {
         async {}
     }
 }
+
+/// What the default [`SourceHandler::publish`] returns.
+#[derive(Debug, thiserror::Error)]
+#[error("the handler does not implement `publish`")]
+pub(crate) struct UnhandledPublish;

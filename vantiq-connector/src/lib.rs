@@ -5,6 +5,7 @@ mod budget;
 mod config;
 mod connection;
 mod connector_set;
+mod context;
 mod delivery;
 mod erased;
 mod error;
@@ -24,7 +25,8 @@ pub use vantiq_connector_derive::VantiqSource;
 pub use config::{ConfigError, HealthPolicy, Secret, ServerConfig, ServerConfigBuilder};
 #[cfg(feature = "logging")]
 pub use config::{LoggingError, setup_logging};
-pub use connector_set::{ConnectorSet, ConnectorSetBuilder, ConnectorSetHandle, NotShared, start};
+pub use connector_set::{ConnectorSet, ConnectorSetBuilder, ConnectorSetHandle, start};
+pub use context::NotShared;
 pub use delivery::{Delivery, DeliveryError, NotifyError, OverflowPolicy, Receipt};
 pub use error::ConnectorError;
 pub use handler::{SourceHandler, VantiqSource};

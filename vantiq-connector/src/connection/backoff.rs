@@ -2,11 +2,20 @@
 
 use std::time::Duration;
 
+use crate::context::Options;
+
 /// The first and the longest delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BackoffRange {
     pub(crate) first: Duration,
     pub(crate) longest: Duration,
+}
+
+impl BackoffRange {
+    /// The range between attempts to connect.
+    pub(crate) const fn of(options: &Options) -> Self {
+        Self { first: options.backoff_first, longest: options.backoff_longest }
+    }
 }
 
 /// How a delay is drawn below its bound.

@@ -1,11 +1,14 @@
 //! One source's connection: an [`Actor`] dials, a `Link` moves frames, a `Session` runs the handler.
 //!
 //! What happens next is decided in [`state`], [`retry`], [`backoff`] and [`heartbeat`], which know no I/O
-//! and no clock; `actor`, `link` and `session` do it.
+//! and no clock; the others do it. Between link and session stand the `intake` of publishes and queries and
+//! the `deliveries` of notifications.
 
 mod actor;
 mod backoff;
+mod deliveries;
 mod heartbeat;
+mod intake;
 mod link;
 mod publish_call;
 mod query_call;
@@ -14,5 +17,3 @@ mod session;
 mod state;
 
 pub(crate) use actor::Actor;
-pub(crate) use backoff::BackoffRange;
-pub(crate) use retry::Fatal;

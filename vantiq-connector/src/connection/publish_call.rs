@@ -6,22 +6,22 @@ use futures_util::FutureExt;
 use tracing::{error, warn};
 
 use crate::{
+    context::SourceContext,
     erased::{ErasedHandler, Fault},
-    error::Unhandled,
+    handler::UnhandledPublish,
     protocol::Payload,
-    source::SourceCore,
     telemetry::worth_a_line,
 };
 
 /// Hands a publish to the handler. Whatever comes of it is logged and counted: the protocol has no way to
 /// tell the publisher.
-pub(super) async fn publish(core: &SourceCore, handler: &dyn ErasedHandler, object: Payload) {
+pub(super) async fn publish(context: &SourceContext, handler: &dyn ErasedHandler, object: Payload) {
     let result = AssertUnwindSafe(handler.publish(object)).catch_unwind().await;
-    let failed = || core.counters.publishes_failed.add_one();
+    let failed = || context.counters.publishes_failed.add_one();
     match result {
         Ok(Ok(())) => {}
-        Ok(Err(Fault::Failed(fault))) if fault.is::<Unhandled>() => {
-            let count = core.counters.publishes_unhandled.add_one();
+        Ok(Err(Fault::Failed(fault))) if fault.is::<UnhandledPublish>() => {
+            let count = context.counters.publishes_unhandled.add_one();
             if worth_a_line(count) {
                 warn!(count, "a publish was dropped: the handler does not implement `publish`");
             }

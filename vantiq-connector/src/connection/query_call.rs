@@ -13,16 +13,16 @@ use tracing::{error, warn};
 use super::session::Handler;
 use crate::{
     Answer, QueryError, Rows,
+    context::SourceContext,
     erased::{ErasedHandler, Fault},
     protocol::Payload,
     query::{Replies, ReplyTo, Streaming},
-    source::SourceCore,
 };
 
 /// A query that is being answered. Whatever happens to the handler, [`answer`](Self::answer) sends exactly
 /// one terminal answer.
 pub(super) struct QueryCall {
-    pub(super) core: Arc<SourceCore>,
+    pub(super) context: Arc<SourceContext>,
     pub(super) handler_rx: watch::Receiver<Handler>,
     /// The grace of the session is over.
     pub(super) abandon: CancellationToken,
@@ -36,7 +36,7 @@ pub(super) struct QueryCall {
 
 impl QueryCall {
     pub(super) async fn answer(mut self) {
-        let options = &self.core.options;
+        let options = &self.context.options;
         let streaming = Arc::new(Streaming::new(
             self.reply_to.clone(),
             self.replies.clone(),
@@ -46,7 +46,7 @@ impl QueryCall {
         ));
         let answer = self.run(&streaming).await;
         if let Err(error) = &answer {
-            self.core.counters.queries_failed.add_one();
+            self.context.counters.queries_failed.add_one();
             warn!(code = error.code(), "a query was answered with an error");
         }
         streaming.finish(answer).await;
@@ -55,7 +55,7 @@ impl QueryCall {
 
     async fn run(&mut self, streaming: &Arc<Streaming>) -> Result<Answer, QueryError> {
         let abandon = self.abandon.clone();
-        let deadline = self.core.options.query_deadline;
+        let deadline = self.context.options.query_deadline;
         let object = std::mem::replace(&mut self.object, Payload::NULL);
         let work = async {
             let handler = handler(&mut self.handler_rx).await?;
@@ -70,14 +70,14 @@ impl QueryCall {
                 biased;
                 answer = &mut work => return answer,
                 () = abandon.cancelled() => {
-                    return Err(QueryError::new(QueryError::CLOSING, "source {0} is closing").parameter(&self.core.name));
+                    return Err(QueryError::new(QueryError::CLOSING, "source {0} is closing").parameter(&self.context.name));
                 }
                 () = streaming.begun() => {}
                 () = sleep_until(flush_at.min(deadline_at)) => {
                     let now = Instant::now();
                     if streaming.sent_at() + deadline <= now {
                         let error = QueryError::new(QueryError::TIMEOUT, "source {0} sent no data for {1} seconds");
-                        return Err(error.parameter(&self.core.name).parameter(deadline.as_secs_f64()));
+                        return Err(error.parameter(&self.context.name).parameter(deadline.as_secs_f64()));
                     }
                     if streaming.due_at().is_some_and(|due_at| due_at <= now) {
                         streaming.try_flush(now);

@@ -1,10 +1,8 @@
 //! What follows the end of a link: [`LinkEnd`] says why it ended, [`next`] what to do. Pure.
 
-use std::error::Error;
-
 use crate::{
+    ConnectorError, TransportError, error,
     protocol::{ServerError, Status},
-    transport::TransportError,
 };
 
 /// A step of the handshake that the server has to answer.
@@ -74,15 +72,18 @@ impl LinkEnd {
         if transient { Self::ServerBusy(error) } else { Self::CredentialsRefused(error) }
     }
 
+    /// The error of the whole connector set, for an end that [`next`] calls fatal.
+    pub(crate) fn into_error(self) -> ConnectorError {
+        match self {
+            Self::NotOpened(error) => ConnectorError::Unreachable(error),
+            Self::CredentialsRefused(error) => ConnectorError::CredentialsRefused(error),
+            _ => ConnectorError::Defect,
+        }
+    }
+
     /// The whole chain on one line.
     pub(crate) fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
+        error::chain(self)
     }
 }
 
@@ -91,19 +92,12 @@ impl LinkEnd {
 pub(crate) enum Next {
     /// Nothing more: the source was closed.
     Stop,
-    /// End the whole connector set.
+    /// End the whole connector set; [`LinkEnd::into_error`] says how.
     Fatal,
     /// Dial again after the next delay.
     Retry,
     /// Dial again after the longest delay: trying often would only look like an attack.
     RetryLate,
-}
-
-/// The end of a whole connector set, from the end of one link.
-#[derive(Debug)]
-pub(crate) enum Fatal {
-    Unreachable(TransportError),
-    CredentialsRefused(ServerError),
 }
 
 /// What the decision depends on, beside the end itself.
@@ -127,17 +121,6 @@ pub(crate) fn next(end: &LinkEnd, circumstances: Circumstances) -> Next {
             Next::Fatal
         }
         _ => Next::Retry,
-    }
-}
-
-impl Fatal {
-    /// The fatal form of `end`, for an end that [`next`] calls fatal.
-    pub(crate) fn of(end: LinkEnd) -> Option<Self> {
-        match end {
-            LinkEnd::NotOpened(error) => Some(Self::Unreachable(error)),
-            LinkEnd::CredentialsRefused(error) => Some(Self::CredentialsRefused(error)),
-            _ => None,
-        }
     }
 }
 

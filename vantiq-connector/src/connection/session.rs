@@ -5,26 +5,30 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use anyhow::anyhow;
 use futures_util::FutureExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, watch},
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 use tracing::{Instrument, Span, debug, error, info, warn};
 
 use super::{
-    backoff::{Backoff, Jitter},
+    backoff::{Backoff, BackoffRange, Jitter},
     publish_call, query_call,
 };
 use crate::{
     QueryError, Source,
     budget::{Budget, Room},
-    erased::{ErasedHandler, Fault},
+    context::{Scope, SourceContext},
+    erased::{ErasedHandler, ErasedSource, Fault},
     protocol::Payload,
     query::{Replies, ReplyTo},
-    source::{Scope, SourceCore},
     telemetry::{SourceState, worth_a_line},
 };
 
@@ -43,14 +47,15 @@ pub(super) enum Handler {
 
 /// The sessions of one source: one at most, and the one before, which may still be ending.
 pub(super) struct Sessions {
-    core: Arc<SourceCore>,
+    context: Arc<SourceContext>,
+    handler: Arc<dyn ErasedSource>,
     current: Option<Session>,
     ending: Option<JoinHandle<()>>,
 }
 
 impl Sessions {
-    pub(super) const fn new(core: Arc<SourceCore>) -> Self {
-        Self { core, current: None, ending: None }
+    pub(super) const fn new(context: Arc<SourceContext>, handler: Arc<dyn ErasedSource>) -> Self {
+        Self { context, handler, current: None, ending: None }
     }
 
     pub(super) const fn current(&self) -> Option<&Session> {
@@ -58,10 +63,11 @@ impl Sessions {
     }
 
     /// Ends the present session, if any, and begins one with `config`.
-    pub(super) fn begin(&mut self, config: Payload) {
+    pub(super) fn begin(&mut self, config: Payload) -> &Session {
         self.end();
-        self.core.counters.sessions.add_one();
-        self.current = Some(Session::begin(Arc::clone(&self.core), config, self.ending.take()));
+        self.context.counters.sessions.add_one();
+        let (context, handler) = (Arc::clone(&self.context), Arc::clone(&self.handler));
+        self.current.insert(Session::begin(context, handler, config, self.ending.take()))
     }
 
     /// Lets the present session end; its calls get their grace.
@@ -85,12 +91,13 @@ impl Sessions {
 
 /// One session, as the link sees it.
 pub(super) struct Session {
-    core: Arc<SourceCore>,
+    context: Arc<SourceContext>,
     publishes_tx: mpsc::UnboundedSender<(Payload, Option<Room>)>,
     handler_rx: watch::Receiver<Handler>,
     room: Budget,
     stages: Stages,
-    scope: Scope,
+    /// Dropping the session ends it, too.
+    _ending: DropGuard,
     task: JoinHandle<()>,
 }
 
@@ -106,7 +113,12 @@ struct Stages {
 }
 
 impl Session {
-    fn begin(core: Arc<SourceCore>, config: Payload, previous: Option<JoinHandle<()>>) -> Self {
+    fn begin(
+        context: Arc<SourceContext>,
+        handler: Arc<dyn ErasedSource>,
+        config: Payload,
+        previous: Option<JoinHandle<()>>,
+    ) -> Self {
         let (publishes_tx, publishes_rx) = mpsc::unbounded_channel();
         let (handler_tx, handler_rx) = watch::channel(Handler::Connecting);
         let stages = Stages {
@@ -114,18 +126,21 @@ impl Session {
             abandon: CancellationToken::new(),
             queries: TaskTracker::new(),
         };
-        let scope = Scope::new();
+        let scope = Scope::until(stages.ending.child_token());
         let run = Run {
-            source: Source::new(Arc::clone(&core), scope.clone()),
-            core: Arc::clone(&core),
+            source: Source::new(Arc::clone(&context), scope.clone()),
+            scope,
+            context: Arc::clone(&context),
+            handler,
             config,
             publishes_rx,
             handler_tx,
             stages: stages.clone(),
         };
         let task = tokio::spawn(run.run(previous).instrument(Span::current()));
-        let room = core.options.publish_room();
-        Self { core, publishes_tx, handler_rx, room, stages, scope, task }
+        let room = context.options.publish_room();
+        let ending = stages.ending.clone().drop_guard();
+        Self { context, publishes_tx, handler_rx, room, stages, _ending: ending, task }
     }
 
     /// Room for a publish of `len` bytes, where there is some now.
@@ -166,7 +181,7 @@ impl Session {
         slot: OwnedSemaphorePermit,
     ) {
         let call = query_call::QueryCall {
-            core: Arc::clone(&self.core),
+            context: Arc::clone(&self.context),
             handler_rx: self.handler_rx.clone(),
             abandon: self.stages.abandon.clone(),
             received_at: Instant::now(),
@@ -180,17 +195,16 @@ impl Session {
 
     /// Lets the session end, which takes at most its grace. The task ends after the handler's `close`.
     fn end(self) -> JoinHandle<()> {
-        self.stages.ending.cancel();
-        self.scope.end();
-        self.stages.queries.close();
         self.task
     }
 }
 
 /// One session, from within.
 struct Run {
-    core: Arc<SourceCore>,
+    context: Arc<SourceContext>,
+    handler: Arc<dyn ErasedSource>,
     source: Source,
+    scope: Scope,
     config: Payload,
     publishes_rx: mpsc::UnboundedReceiver<(Payload, Option<Room>)>,
     handler_tx: watch::Sender<Handler>,
@@ -207,8 +221,8 @@ impl Run {
             self.say(SourceState::Connected);
             info!("connected");
             tokio::select! {
-                () = serve(&self.core, &mut self.publishes_rx, &**handler, &self.stages.queries) => {}
-                () = grace_over(&self.stages.ending, self.core.options.grace) => {}
+                () = serve(&self.context, &mut self.publishes_rx, &**handler, &self.stages.queries) => {}
+                () = grace_over(&self.stages.ending, self.context.options.grace) => {}
             }
         }
         self.let_go(handler).await;
@@ -217,7 +231,8 @@ impl Run {
     /// Waits until the session before has let go of what this one will take.
     async fn after(&self, previous: Option<JoinHandle<()>>) {
         let Some(previous) = previous else { return };
-        let patience = self.core.options.grace * 2 + LAST_CALL;
+        let options = &self.context.options;
+        let patience = options.grace + LAST_CALL + options.close_deadline() + LAST_CALL;
         if timeout(patience, previous).await.is_err() {
             error!(
                 "a handler of the last session blocks its thread; going on without waiting for its `close`"
@@ -227,11 +242,11 @@ impl Run {
 
     /// Builds the handler; tries again, with growing delays, until that succeeds or the session ends.
     async fn connect(&mut self) -> Option<Arc<dyn ErasedHandler>> {
-        let mut backoff = Backoff::new(self.core.options.backoff, Jitter::Full);
+        let mut backoff = Backoff::new(BackoffRange::of(&self.context.options), Jitter::Full);
         loop {
             let attempt = tokio::select! {
-                attempt = attempt(&self.core, &self.source, &self.config) => attempt,
-                () = grace_over(&self.stages.ending, self.core.options.grace) => return None,
+                attempt = self.attempt() => attempt,
+                () = grace_over(&self.stages.ending, self.context.options.grace) => return None,
             };
             let (state, answer, delay) = match attempt {
                 Ok(handler) => return Some(handler),
@@ -241,14 +256,14 @@ impl Run {
                         QueryError::CONFIGURATION,
                         "the configuration of source {0} is invalid: {1}",
                     );
-                    let answer = answer.parameter(&self.core.name).parameter(&shape);
+                    let answer = answer.parameter(&self.context.name).parameter(&shape);
                     (SourceState::Misconfigured(shape.to_string()), answer, None)
                 }
                 Err(Fault::Failed(failed)) => {
                     let delay = backoff.next(rand::random());
                     error!(error = format!("{failed:#}"), ?delay, "the handler could not connect");
                     let answer = QueryError::new(QueryError::UNAVAILABLE, "source {0} is not available: {1}");
-                    let answer = answer.parameter(&self.core.name).parameter(&failed);
+                    let answer = answer.parameter(&self.context.name).parameter(&failed);
                     (SourceState::Unavailable(failed.to_string()), answer, Some(delay))
                 }
             };
@@ -257,6 +272,17 @@ impl Run {
             if !self.pause(delay).await {
                 return None;
             }
+        }
+    }
+
+    /// One call of the handler's `connect`.
+    async fn attempt(&self) -> Result<Arc<dyn ErasedHandler>, Fault> {
+        let deadline = self.context.options.connect_deadline;
+        let connect = self.handler.connect(self.source.clone(), self.config.clone());
+        match timeout(deadline, AssertUnwindSafe(connect).catch_unwind()).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(Fault::Failed(anyhow!("the handler panicked in `connect`"))),
+            Err(_) => Err(Fault::Failed(anyhow!("`connect` took longer than {deadline:?}"))),
         }
     }
 
@@ -284,24 +310,25 @@ impl Run {
         }
         // A session can be over only once it was told to end; then these are no news, or the grace is over.
         self.stages.abandon.cancel();
+        self.stages.queries.close();
         let closing =
-            QueryError::new(QueryError::CLOSING, "source {0} is closing").parameter(&self.core.name);
+            QueryError::new(QueryError::CLOSING, "source {0} is closing").parameter(&self.context.name);
         self.handler_tx.send_replace(Handler::Missing(closing));
         let all_ended = async {
             self.stages.queries.wait().await;
-            self.source.scope().ended().await;
+            self.scope.ended().await;
         };
         if timeout(LAST_CALL, all_ended).await.is_err() {
             error!("a call blocks its thread and cannot be ended");
         }
         if let Some(handler) = handler {
-            close(handler, self.core.options.grace).await;
+            close(handler, self.context.options.close_deadline()).await;
         }
         debug!("session ended");
     }
 
     fn unhandled(&self) {
-        let count = self.core.counters.publishes_unhandled.add_one();
+        let count = self.context.counters.publishes_unhandled.add_one();
         if worth_a_line(count) {
             warn!(count, "a publish was dropped, for there is no handler to take it");
         }
@@ -309,36 +336,23 @@ impl Run {
 
     /// Tells the source's state, unless the session is ending: then others tell it.
     fn say(&self, state: SourceState) {
-        self.core.set_state_unless(&self.stages.ending, state);
-    }
-}
-
-/// One call of the handler's `connect`.
-async fn attempt(
-    core: &SourceCore,
-    source: &Source,
-    config: &Payload,
-) -> Result<Arc<dyn ErasedHandler>, Fault> {
-    let deadline = core.options.connect_deadline;
-    let connect = AssertUnwindSafe(core.handler.connect(source.clone(), config.clone())).catch_unwind();
-    match timeout(deadline, connect).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(Fault::Failed(anyhow::anyhow!("the handler panicked in `connect`"))),
-        Err(_) => Err(Fault::Failed(anyhow::anyhow!("`connect` took longer than {deadline:?}"))),
+        self.context.set_state_unless(&self.stages.ending, state);
     }
 }
 
 /// Handles publishes one at a time until no more can come, then waits for the queries.
 async fn serve(
-    core: &SourceCore,
+    context: &SourceContext,
     publishes_rx: &mut mpsc::UnboundedReceiver<(Payload, Option<Room>)>,
     handler: &dyn ErasedHandler,
     queries: &TaskTracker,
 ) {
     while let Some((object, room)) = publishes_rx.recv().await {
-        publish_call::publish(core, handler, object).await;
+        publish_call::publish(context, handler, object).await;
         drop(room);
     }
+    // The session was told to end, or it would still send publishes: no query can be added.
+    queries.close();
     queries.wait().await;
 }
 
@@ -348,11 +362,11 @@ async fn grace_over(ending: &CancellationToken, grace: Duration) {
     sleep(grace).await;
 }
 
-async fn close(handler: Arc<dyn ErasedHandler>, grace: Duration) {
-    match timeout(grace, AssertUnwindSafe(handler.close()).catch_unwind()).await {
+async fn close(handler: Arc<dyn ErasedHandler>, deadline: Duration) {
+    match timeout(deadline, AssertUnwindSafe(handler.close()).catch_unwind()).await {
         Ok(Ok(true)) => {}
         Ok(Ok(false)) => error!("`close` was left out, for a call still holds the handler"),
         Ok(Err(_)) => error!("the handler panicked in `close`"),
-        Err(_) => error!(?grace, "`close` took too long and was abandoned"),
+        Err(_) => error!(?deadline, "`close` took too long and was abandoned"),
     }
 }

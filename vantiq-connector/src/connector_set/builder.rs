@@ -2,13 +2,12 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use super::{ConnectorSet, Options, SetCore, options::Bound, shared::Shared};
+use super::{ConnectorSet, Member};
 use crate::{
     ConnectorError, OverflowPolicy, ServerConfig, SourceHandler,
-    connection::BackoffRange,
+    context::{Bound, Options, SetContext, Shared, SourceContext},
     delivery::Window,
     erased::{ErasedSource, Of},
-    source::SourceCore,
 };
 
 /// Names the handlers and settings of a [`ConnectorSet`]. Only [`source`](Self::source) is required: the
@@ -147,8 +146,8 @@ impl ConnectorSetBuilder {
         self
     }
 
-    /// How long calls in flight may go on when their session ends, and how long `close` may take after
-    /// that. Default 20 s.
+    /// How long calls in flight may go on when their session ends. After that `close` may take a quarter of
+    /// it. Default 20 s, and 5 s for `close`.
     #[must_use]
     pub const fn grace(mut self, grace: Duration) -> Self {
         self.options.grace = grace;
@@ -182,7 +181,8 @@ impl ConnectorSetBuilder {
     /// `first` and doubles up to `longest`. Default 500 ms and 30 s.
     #[must_use]
     pub const fn backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.options.backoff = BackoffRange { first, longest };
+        self.options.backoff_first = first;
+        self.options.backoff_longest = longest;
         self
     }
 
@@ -208,10 +208,13 @@ impl ConnectorSetBuilder {
         let handlers: Result<Vec<_>, ConnectorError> =
             config.sources.iter().map(|name| choose(name, &self.handlers)).collect();
         let (names, handlers) = (config.sources.clone(), handlers?);
-        let core = Arc::new(SetCore::new(config, self.options, self.shared));
-        let source = |(name, handler)| Arc::new(SourceCore::new(name, Arc::clone(&core), handler));
-        let sources = names.into_iter().zip(handlers).map(source).collect();
-        Ok(ConnectorSet { core, sources })
+        let context = Arc::new(SetContext::new(config, self.options, self.shared));
+        let member = |(name, handler)| Member {
+            context: Arc::new(SourceContext::new(name, Arc::clone(&context))),
+            handler,
+        };
+        let members = names.into_iter().zip(handlers).map(member).collect();
+        Ok(ConnectorSet { context, members })
     }
 }
 

@@ -2,26 +2,25 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use super::SetCore;
 use crate::{
     HealthError, ServerConfig, Source, SourceStatus,
-    source::{Scope, SourceCore},
+    context::{Scope, SetContext, SourceContext},
 };
 
 /// A handle of a connector set. Cheap to clone; does not keep the set running.
 #[derive(Debug, Clone)]
 pub struct ConnectorSetHandle {
-    core: Arc<SetCore>,
+    context: Arc<SetContext>,
     sources: Arc<[Source]>,
 }
 
 impl ConnectorSetHandle {
-    pub(super) fn new(core: Arc<SetCore>, sources: Vec<Arc<SourceCore>>) -> Self {
-        let source = |source: Arc<SourceCore>| {
+    pub(super) fn new(context: Arc<SetContext>, sources: impl Iterator<Item = Arc<SourceContext>>) -> Self {
+        let source = |source: Arc<SourceContext>| {
             let scope = Scope::until(source.stop.child_token());
             Source::new(source, scope)
         };
-        Self { core, sources: sources.into_iter().map(source).collect() }
+        Self { context, sources: sources.map(source).collect() }
     }
 
     /// The sources, in the order of `server.config`.
@@ -41,7 +40,7 @@ impl ConnectorSetHandle {
 
     /// The settings of the set.
     pub fn server_config(&self) -> &ServerConfig {
-        &self.core.config
+        &self.context.config
     }
 
     /// Opens the TCP probe, if it is not open: port 8000, or `tcpProbePort`, on all interfaces.
@@ -49,22 +48,22 @@ impl ConnectorSetHandle {
     /// # Errors
     /// [`HealthError`] where the port cannot be opened; health stays as it was.
     pub async fn declare_healthy(&self) -> Result<(), HealthError> {
-        self.core.probe.declare_healthy().await
+        self.context.probe.declare_healthy().await
     }
 
     /// Closes the TCP probe. It is closed when this returns.
     pub async fn declare_unhealthy(&self) {
-        self.core.probe.declare_unhealthy().await;
+        self.context.probe.declare_unhealthy().await;
     }
 
     /// What was declared last; `None` until something was.
     pub fn is_healthy(&self) -> Option<bool> {
-        self.core.probe.is_healthy()
+        self.context.probe.is_healthy()
     }
 
     /// Where the TCP probe listens, while it does; of use with `tcpProbePort=0`.
     pub fn probe_addr(&self) -> Option<SocketAddr> {
-        self.core.probe.addr()
+        self.context.probe.addr()
     }
 
     /// Closes all sources and waits until the set has ended. Closes a set that did not begin to run, too:
@@ -73,9 +72,9 @@ impl ConnectorSetHandle {
     /// # Cancel safety
     /// Cancel safe: the set ends all the same.
     pub async fn close(&self) {
-        self.core.stop.cancel();
-        if self.core.serving.is_cancelled() {
-            self.core.closed.cancelled().await;
+        self.context.stop.cancel();
+        if self.context.serving.is_cancelled() {
+            self.context.closed.cancelled().await;
         }
     }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tracing::error;
 
-use super::SetCore;
-use crate::{source::SourceCore, telemetry::SourceState};
+use crate::{
+    context::{SetContext, SourceContext},
+    telemetry::SourceState,
+};
 
 /// Follows until it is dropped.
 pub(super) struct Following(JoinHandle<()>);
@@ -18,21 +20,21 @@ impl Drop for Following {
 }
 
 /// Declares the set healthy while every source is connected, and unhealthy otherwise.
-pub(super) fn follow(core: &Arc<SetCore>, sources: &[Arc<SourceCore>]) -> Following {
-    let (core, sources) = (Arc::clone(core), sources.to_vec());
+pub(super) fn follow(context: &Arc<SetContext>, sources: Vec<Arc<SourceContext>>) -> Following {
+    let context = Arc::clone(context);
     Following(tokio::spawn(async move {
         loop {
-            declare(&core, &sources).await;
-            core.state_changed.notified().await;
+            declare(&context, &sources).await;
+            context.state_changed.notified().await;
         }
     }))
 }
 
-async fn declare(core: &SetCore, sources: &[Arc<SourceCore>]) {
-    let connected = |source: &Arc<SourceCore>| *source.state.borrow() == SourceState::Connected;
-    if core.stop.is_cancelled() || !sources.iter().all(connected) {
-        core.probe.declare_unhealthy().await;
-    } else if let Err(error) = core.probe.declare_healthy().await {
+async fn declare(context: &SetContext, sources: &[Arc<SourceContext>]) {
+    let connected = |source: &Arc<SourceContext>| *source.state.borrow() == SourceState::Connected;
+    if context.stop.is_cancelled() || !sources.iter().all(connected) {
+        context.probe.declare_unhealthy().await;
+    } else if let Err(error) = context.probe.declare_healthy().await {
         // Nobody asked who could be told; the orchestrator sees that nothing listens.
         error!(%error, "cannot declare the connector healthy");
     }

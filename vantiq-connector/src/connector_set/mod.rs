@@ -1,22 +1,23 @@
 //! [`ConnectorSet`]: all sources served by one process from one `server.config`.
 
 mod builder;
-mod core;
 mod handle;
 mod health_policy;
-mod options;
-mod shared;
 mod start;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span, warn};
 
-pub use self::{builder::ConnectorSetBuilder, handle::ConnectorSetHandle, shared::NotShared, start::start};
-pub(crate) use self::{core::SetCore, options::Options};
-use crate::{ConnectorError, HealthPolicy, connection::Actor, source::SourceCore};
+pub use self::{builder::ConnectorSetBuilder, handle::ConnectorSetHandle, start::start};
+use crate::{
+    ConnectorError, HealthPolicy,
+    connection::Actor,
+    context::{SetContext, SourceContext},
+    erased::ErasedSource,
+};
 
 /// All sources served by one process from one `server.config`, each with a handler and, while the set
 /// [runs](Self::run), a connection of its own.
@@ -34,10 +35,15 @@ use crate::{ConnectorError, HealthPolicy, connection::Actor, source::SourceCore}
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct ConnectorSet {
-    core: Arc<SetCore>,
-    sources: Vec<Arc<SourceCore>>,
+    context: Arc<SetContext>,
+    members: Vec<Member>,
+}
+
+/// A source of the set, and what makes its handlers.
+struct Member {
+    context: Arc<SourceContext>,
+    handler: Arc<dyn ErasedSource>,
 }
 
 impl ConnectorSet {
@@ -49,7 +55,7 @@ impl ConnectorSet {
 
     /// A handle, by which the set is watched and closed from elsewhere.
     pub fn handle(&self) -> ConnectorSetHandle {
-        ConnectorSetHandle::new(Arc::clone(&self.core), self.sources.clone())
+        ConnectorSetHandle::new(Arc::clone(&self.context), self.contexts())
     }
 
     /// Serves all sources until SIGTERM or SIGINT (Ctrl-C) asks to stop. A second signal ends at once.
@@ -83,19 +89,19 @@ impl ConnectorSet {
     /// # Cancel safety
     /// Not cancel safe: dropping it ends all connections at once, and handlers without their `close`.
     pub async fn serve(self, stop: CancellationToken) -> Result<(), ConnectorError> {
-        for warning in &self.core.config.warnings {
+        for warning in &self.context.config.warnings {
             warn!("{warning}");
         }
-        let _closed = self.core.closed.clone().drop_guard();
-        self.core.serving.cancel();
-        let following = match self.core.config.health_policy {
+        let _closed = self.context.closed.clone().drop_guard();
+        self.context.serving.cancel();
+        let following = match self.context.config.health_policy {
             HealthPolicy::Manual => None,
-            HealthPolicy::Connected => Some(health_policy::follow(&self.core, &self.sources)),
+            HealthPolicy::Connected => Some(health_policy::follow(&self.context, self.contexts().collect())),
         };
         let mut actors = JoinSet::new();
-        for source in &self.sources {
-            let span = info_span!("source", name = source.name);
-            actors.spawn(Actor::new(Arc::clone(source)).run().instrument(span));
+        for Member { context, handler } in &self.members {
+            let span = info_span!("source", name = context.name);
+            actors.spawn(Actor::new(Arc::clone(context), Arc::clone(handler)).run().instrument(span));
         }
         let result = self.until_closed(actors, &stop).await;
         drop(following);
@@ -106,7 +112,7 @@ impl ConnectorSet {
     /// Waits for all actors; the first that has to end the set ends it.
     async fn until_closed(
         &self,
-        mut actors: JoinSet<Result<(), crate::connection::Fatal>>,
+        mut actors: JoinSet<Result<(), ConnectorError>>,
         stop: &CancellationToken,
     ) -> Result<(), ConnectorError> {
         let mut result = Ok(());
@@ -116,26 +122,37 @@ impl ConnectorSet {
                     let error = match ended {
                         None => return result,
                         Some(Ok(Ok(()))) => continue,
-                        Some(Ok(Err(fatal))) => fatal.into(),
+                        Some(Ok(Err(fatal))) => fatal,
                         Some(Err(_)) => ConnectorError::Defect,
                     };
                     result = result.and(Err(error));
-                    self.core.stop.cancel();
+                    self.context.stop.cancel();
                 }
-                () = stop.cancelled(), if !self.core.stop.is_cancelled() => self.core.stop.cancel(),
+                () = stop.cancelled(), if !self.context.stop.is_cancelled() => self.context.stop.cancel(),
                 // Also when a handle asked for it.
-                () = self.core.stop.cancelled(), if self.core.probe.is_healthy() == Some(true) => {
+                () = self.context.stop.cancelled(), if self.context.probe.is_healthy() == Some(true) => {
                     self.unhealthy().await;
                 }
             }
         }
     }
 
+    fn contexts(&self) -> impl Iterator<Item = Arc<SourceContext>> + '_ {
+        self.members.iter().map(|member| Arc::clone(&member.context))
+    }
+
     /// A connector that stops is not healthy; one that never declared anything stays undeclared.
     async fn unhealthy(&self) {
-        if self.core.probe.is_healthy().is_some() {
-            self.core.probe.declare_unhealthy().await;
+        if self.context.probe.is_healthy().is_some() {
+            self.context.probe.declare_unhealthy().await;
         }
+    }
+}
+
+impl fmt::Debug for ConnectorSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.members.iter().map(|member| &member.context.name).collect();
+        f.debug_struct("ConnectorSet").field("config", &self.context.config).field("sources", &names).finish()
     }
 }
 

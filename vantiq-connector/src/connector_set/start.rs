@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use super::ConnectorSetBuilder;
-use crate::ConnectorError;
+use crate::{ConnectorError, error};
 
 /// Runs a connector set as a whole program: reads the command line, sets up the log, runs until a signal
 /// asks to stop, and turns the result into an exit code. [`main!`](crate::main) is a `fn main` around it.
@@ -32,7 +32,7 @@ pub fn start(builder: ConnectorSetBuilder) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", error.chain());
+            eprintln!("error: {}", error::chain(&error));
             ExitCode::from(error.exit_code())
         }
     }

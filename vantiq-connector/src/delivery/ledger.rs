@@ -9,7 +9,7 @@
 //! * at a quiet moment, when all replies that will come have come, their number tells which reading is
 //!   right ([`Ledger::settle`]);
 //! * a server that never replies is told from one that has not yet replied by a WebSocket ping: its pong
-//!   proves that all frames before it arrived.
+//!   proves that all frames before it arrived. Where pings are not allowed, by patience.
 //!
 //! A new link begins with a new ledger, which inherits what was [known](Ledger::known). Entry points:
 //! [`sent`](Ledger::sent), [`reply`](Ledger::reply), [`settle`](Ledger::settle).
@@ -47,13 +47,24 @@ impl Known {
     }
 }
 
+/// What makes a moment quiet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    /// Nothing happened for a while.
+    Calm,
+    /// Nor after the answer to a ping that was sent behind all messages.
+    Pong,
+    /// Nor for so long that missing replies are not worth waiting for.
+    Patience,
+}
+
 /// What a quiet moment showed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Settled<T> {
     /// Every notification was acknowledged: these are those whose replies had counted for others.
     Acknowledged(Vec<T>),
-    /// The server does not acknowledge notifications: these arrived.
-    Arrived(Vec<T>),
+    /// The server does not acknowledge these and will not.
+    Unacknowledged(Vec<T>),
     /// Some replies are missing and may yet come.
     Undecided,
 }
@@ -185,14 +196,12 @@ impl<T> Ledger<T> {
         }
     }
 
-    /// Says which reading fits, now that every reply which will come has come: nothing was sent or
-    /// received for a while, and a ping sent after the last message was answered. `patience_over` says
-    /// that replies which are still missing are not worth waiting for.
-    pub(crate) fn settle(&mut self, patience_over: bool) -> Settled<T> {
+    /// Says which reading fits, now that every reply which will come has come.
+    pub(crate) fn settle(&mut self, evidence: Evidence) -> Settled<T> {
         match self.fitting().as_slice() {
-            [] if self.counts.replies == 0 || patience_over => {
+            [] if self.is_enough(evidence) => {
                 self.silent = self.counts.replies == 0 && self.open > 0;
-                Settled::Arrived(self.arrived_through(self.last))
+                Settled::Unacknowledged(self.arrived_through(self.last))
             }
             [] => Settled::Undecided,
             [only] => {
@@ -201,6 +210,16 @@ impl<T> Ledger<T> {
             }
             // Whichever it is, all notifications were acknowledged.
             _ => Settled::Acknowledged(self.begin_anew()),
+        }
+    }
+
+    /// Whether replies that are missing need not be waited for. Where there were none at all, a pong tells a
+    /// server that does not reply from one that has not yet received anything.
+    const fn is_enough(&self, evidence: Evidence) -> bool {
+        match evidence {
+            Evidence::Calm => self.silent,
+            Evidence::Pong => self.counts.replies == 0,
+            Evidence::Patience => true,
         }
     }
 
@@ -320,7 +339,7 @@ mod tests {
         ledger.sent_other(Other::Handshake);
         send(&mut ledger, 1..=2);
         assert_eq!(replies(&mut ledger, 2), [1]);
-        assert_eq!(ledger.settle(false), Settled::Acknowledged(vec![2]));
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![2]));
         send(&mut ledger, 3..=3);
         assert_eq!(ledger.reply(false), Some(3));
         ledger.sent_other(Other::Handshake);
@@ -334,7 +353,7 @@ mod tests {
         send(&mut ledger, 1..=1);
         ledger.sent_other(Other::Answer);
         assert_eq!(replies(&mut ledger, 2), [1]);
-        assert_eq!(ledger.settle(false), Settled::Acknowledged(vec![]));
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![]));
         assert_eq!(ledger.known(), Known { answers: Some(true) });
         ledger.sent_other(Other::Answer);
         send(&mut ledger, 2..=2);
@@ -346,7 +365,7 @@ mod tests {
     fn what_was_learnt_holds_for_the_next_link() {
         let mut ledger = ledger();
         ledger.sent_other(Other::Answer);
-        assert_eq!(ledger.settle(false), Settled::Acknowledged(vec![]));
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![]));
         assert_eq!(ledger.known(), Known { answers: Some(false) });
         let mut next = Ledger::new(WINDOW, ledger.known());
         next.sent_other(Other::Answer);
@@ -359,7 +378,7 @@ mod tests {
         let mut ledger = ledger();
         ledger.sent_other(Other::Handshake);
         assert!(ledger.is_unsettled());
-        assert_eq!(ledger.settle(false), Settled::Acknowledged(vec![]));
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![]));
         assert!(!ledger.is_unsettled());
         send(&mut ledger, 1..=1);
         assert_eq!(ledger.reply(false), Some(1));
@@ -372,7 +391,7 @@ mod tests {
         ledger.sent_other(Other::Answer);
         send(&mut ledger, 1..=1);
         assert!(replies(&mut ledger, 2).is_empty());
-        assert_eq!(ledger.settle(false), Settled::Acknowledged(vec![1]));
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![1]));
         assert_eq!(ledger.known(), Known::default());
     }
 
@@ -381,12 +400,12 @@ mod tests {
         let mut ledger = ledger();
         send(&mut ledger, 1..=3);
         assert_eq!(replies(&mut ledger, 2), [1, 2]);
-        assert_eq!(ledger.settle(false), Settled::Undecided);
-        assert_eq!(ledger.settle(true), Settled::Arrived(vec![3]));
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::Undecided);
+        assert_eq!(ledger.settle(Evidence::Patience), Settled::Unacknowledged(vec![3]));
         assert!(!ledger.is_silent());
         send(&mut ledger, 4..=4);
         assert_eq!(ledger.reply(false), None, "it may be that of 3");
-        assert_eq!(ledger.settle(false), Settled::Acknowledged(vec![4]), "it was not");
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![4]), "it was not");
     }
 
     #[test]
@@ -394,7 +413,7 @@ mod tests {
         let mut ledger = ledger();
         ledger.sent_other(Other::Handshake);
         send(&mut ledger, 1..=2);
-        assert_eq!(ledger.settle(false), Settled::Arrived(vec![1, 2]));
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::Unacknowledged(vec![1, 2]));
         assert!(ledger.is_silent());
         send(&mut ledger, 3..=4);
         let mark = ledger.last();
@@ -404,10 +423,20 @@ mod tests {
     }
 
     #[test]
+    fn without_pings_silence_is_found_by_patience() {
+        let mut ledger = ledger();
+        send(&mut ledger, 1..=1);
+        assert_eq!(ledger.settle(Evidence::Calm), Settled::Undecided);
+        assert_eq!(ledger.settle(Evidence::Patience), Settled::Unacknowledged(vec![1]));
+        send(&mut ledger, 2..=2);
+        assert_eq!(ledger.settle(Evidence::Calm), Settled::Unacknowledged(vec![2]));
+    }
+
+    #[test]
     fn late_replies_count_for_what_a_pong_released_before_they_count_for_later_ones() {
         let mut ledger = ledger();
         send(&mut ledger, 1..=2);
-        assert_eq!(ledger.settle(false), Settled::Arrived(vec![1, 2]));
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::Unacknowledged(vec![1, 2]));
         send(&mut ledger, 3..=3);
         assert_eq!(replies(&mut ledger, 3), [3]);
         assert!(!ledger.is_silent());
@@ -420,7 +449,7 @@ mod tests {
         send(&mut ledger, 1..=2);
         assert_eq!(ledger.reply(true), Some(1));
         assert_eq!(ledger.reply(false), Some(2));
-        assert_eq!(ledger.settle(false), Settled::Acknowledged(vec![]));
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![]));
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! [`Quiet`]: finds the moments at which a link is quiet, so that the ledger can settle its doubts.
 //!
 //! Quiet means: for a while no message was sent and no reply came; then a ping was sent and answered; and
-//! after the pong again no reply came for a while. What the server had to say by then it has said.
+//! after the pong again no reply came for a while. What the server had to say by then it has said. Where
+//! pings are not allowed (`sendPings=false`) a longer while has to do.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Evidence;
+
 /// How long nothing must happen, before the ping and again after the pong.
 const CALM: Duration = Duration::from_millis(500);
+/// How long nothing must happen where no ping can prove anything.
+const CALM_WITHOUT_PINGS: Duration = Duration::from_secs(2);
 /// How long missing replies are waited for, from the last message or reply.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -17,13 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) enum Due {
     /// Send a ping and say so with [`Quiet::ping_sent`].
     Ping,
-    /// Settle the ledger; `patience_over` goes with it.
-    Settle { patience_over: bool },
+    /// Settle the ledger.
+    Settle(Evidence),
 }
 
 /// Watches one link.
 #[derive(Debug)]
 pub(crate) struct Quiet {
+    may_ping: bool,
     last_activity: Instant,
     phase: Phase,
 }
@@ -39,13 +45,14 @@ enum Phase {
 }
 
 impl Quiet {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { last_activity: now, phase: Phase::Calming(now + CALM) }
+    pub(crate) fn new(may_ping: bool, now: Instant) -> Self {
+        let calm = if may_ping { CALM } else { CALM_WITHOUT_PINGS };
+        Self { may_ping, last_activity: now, phase: Phase::Calming(now + calm) }
     }
 
     /// A message was sent, or a reply came: begin anew.
     pub(crate) fn activity(&mut self, now: Instant) {
-        *self = Self::new(now);
+        *self = Self::new(self.may_ping, now);
     }
 
     /// When [`due`](Self::due) has something to say; `None` while a pong is awaited.
@@ -58,14 +65,15 @@ impl Quiet {
 
     /// What is to be done at `now`. After [`Due::Settle`] it begins anew, as the ledger may be undecided.
     pub(crate) fn due(&mut self, now: Instant) -> Option<Due> {
-        match self.phase {
-            Phase::Calming(at) if at <= now => Some(Due::Ping),
-            Phase::Proven(at) if at <= now => {
-                self.phase = Phase::Calming(now + CALM);
-                Some(Due::Settle { patience_over: now - self.last_activity >= PATIENCE })
-            }
-            _ => None,
-        }
+        let evidence = match self.phase {
+            Phase::Calming(at) if at <= now && self.may_ping => return Some(Due::Ping),
+            Phase::Calming(at) if at <= now => Evidence::Calm,
+            Phase::Proven(at) if at <= now => Evidence::Pong,
+            _ => return None,
+        };
+        let patience_over = now - self.last_activity >= PATIENCE;
+        self.phase = Self::new(self.may_ping, now).phase;
+        Some(Due::Settle(if patience_over { Evidence::Patience } else { evidence }))
     }
 
     /// The ping that was due went out with this number.
@@ -88,7 +96,7 @@ mod tests {
     #[test]
     fn calm_ping_pong_calm_settles() {
         let start = Instant::now();
-        let mut quiet = Quiet::new(start);
+        let mut quiet = Quiet::new(true, start);
         assert_eq!(quiet.due(start), None);
         let calm = quiet.due_at().unwrap();
         assert_eq!(quiet.due(calm), Some(Due::Ping));
@@ -98,13 +106,13 @@ mod tests {
         assert_eq!(quiet.due_at(), None, "the pong of an earlier ping proves nothing");
         quiet.pong(7, calm);
         let proven = quiet.due_at().unwrap();
-        assert_eq!(quiet.due(proven), Some(Due::Settle { patience_over: false }));
+        assert_eq!(quiet.due(proven), Some(Due::Settle(Evidence::Pong)));
     }
 
     #[test]
     fn activity_begins_anew() {
         let start = Instant::now();
-        let mut quiet = Quiet::new(start);
+        let mut quiet = Quiet::new(true, start);
         quiet.ping_sent(1);
         quiet.activity(start);
         quiet.pong(1, start);
@@ -114,10 +122,18 @@ mod tests {
     #[test]
     fn patience_ends() {
         let start = Instant::now();
-        let mut quiet = Quiet::new(start);
+        let mut quiet = Quiet::new(true, start);
         quiet.ping_sent(1);
         quiet.pong(1, start + PATIENCE);
         let due = quiet.due(start + PATIENCE + CALM);
-        assert_eq!(due, Some(Due::Settle { patience_over: true }));
+        assert_eq!(due, Some(Due::Settle(Evidence::Patience)));
+    }
+
+    #[test]
+    fn without_pings_a_longer_calm_has_to_do() {
+        let start = Instant::now();
+        let mut quiet = Quiet::new(false, start);
+        assert_eq!(quiet.due(start + CALM), None);
+        assert_eq!(quiet.due(start + CALM_WITHOUT_PINGS), Some(Due::Settle(Evidence::Calm)));
     }
 }

@@ -28,6 +28,9 @@ pub enum Delivery {
     /// The server does not acknowledge notifications, but it answered a WebSocket ping that was sent after
     /// this one: the frame arrived, what the server made of it is not known.
     Arrived,
+    /// The server does not acknowledge notifications, and with `sendPings=false` there is no way to ask
+    /// whether it arrived. It was handed to the network while the link was up.
+    Sent,
 }
 
 /// Why a notification was not delivered, or may not have been.

@@ -16,7 +16,7 @@ pub struct NotShared(&'static str);
 pub(crate) struct Shared(Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
 
 impl Shared {
-    pub(super) fn insert<T: Send + Sync + 'static>(&self, value: Arc<T>) {
+    pub(crate) fn insert<T: Send + Sync + 'static>(&self, value: Arc<T>) {
         self.lock().insert(TypeId::of::<T>(), value);
     }
 

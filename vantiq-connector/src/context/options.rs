@@ -5,15 +5,14 @@ use std::time::Duration;
 use crate::{
     OverflowPolicy,
     budget::Budget,
-    connection::BackoffRange,
     delivery::{Outbox, Window},
 };
 
 /// How much of something may be held: messages, or bytes, whichever is reached first.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bound {
-    pub(super) messages: usize,
-    pub(super) bytes: usize,
+pub(crate) struct Bound {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
 }
 
 /// Bounds and deadlines. Each is set by the method of the same name of the builder, which documents it.
@@ -23,9 +22,9 @@ pub(crate) struct Options {
     pub(crate) query_deadline: Duration,
     pub(crate) bundle_rows: usize,
     pub(crate) bundle_linger: Duration,
-    pub(super) publish_queue: Bound,
-    pub(super) outbox: Bound,
-    pub(super) overflow: OverflowPolicy,
+    pub(crate) publish_queue: Bound,
+    pub(crate) outbox: Bound,
+    pub(crate) overflow: OverflowPolicy,
     pub(crate) window: Window,
     pub(crate) connect_deadline: Duration,
     pub(crate) grace: Duration,
@@ -33,7 +32,8 @@ pub(crate) struct Options {
     pub(crate) step_deadline: Duration,
     pub(crate) ping_interval: Duration,
     pub(crate) dead_after: Duration,
-    pub(crate) backoff: BackoffRange,
+    pub(crate) backoff_first: Duration,
+    pub(crate) backoff_longest: Duration,
     pub(crate) max_handshakes: usize,
 }
 
@@ -52,7 +52,8 @@ impl Default for Options {
             // At a round trip of 20 ms this is 200,000 notifications a second.
             window: Window { messages: 4_096, bytes: 4 << 20 },
             connect_deadline: Duration::from_mins(1),
-            // Less than the 30 s that Kubernetes gives a process between SIGTERM and SIGKILL.
+            // With the quarter of it that `close` gets, less than the 30 s that Kubernetes gives a process
+            // between SIGTERM and SIGKILL.
             grace: Duration::from_secs(20),
             dial_deadline: Duration::from_secs(15),
             // The Java SDK's figure for each step.
@@ -60,7 +61,8 @@ impl Default for Options {
             // Two pings fit into the patience, so one lost answer is not death.
             ping_interval: Duration::from_secs(9),
             dead_after: Duration::from_secs(20),
-            backoff: BackoffRange { first: Duration::from_millis(500), longest: Duration::from_secs(30) },
+            backoff_first: Duration::from_millis(500),
+            backoff_longest: Duration::from_secs(30),
             max_handshakes: 32,
         }
     }
@@ -73,6 +75,11 @@ impl Options {
 
     pub(crate) fn outbox(&self) -> Outbox {
         Outbox::new(self.overflow, self.outbox.messages, self.outbox.bytes)
+    }
+
+    /// How long a handler's `close` may take.
+    pub(crate) fn close_deadline(&self) -> Duration {
+        self.grace / 4
     }
 
     /// `validate` is sent three times within the deadline of the step.

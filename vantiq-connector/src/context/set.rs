@@ -1,4 +1,4 @@
-//! [`SetCore`]: what all sources of a set share.
+//! [`SetContext`]: what all sources of a set share.
 
 use std::{
     fmt,
@@ -11,11 +11,11 @@ use std::{
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::{Options, shared::Shared};
+use super::{Options, Shared};
 use crate::{ServerConfig, delivery::Known, health::Probe, transport::Dialer};
 
 /// What all sources of a set share.
-pub(crate) struct SetCore {
+pub(crate) struct SetContext {
     pub(crate) config: ServerConfig,
     pub(crate) options: Arc<Options>,
     pub(crate) dialer: Dialer,
@@ -37,7 +37,7 @@ pub(crate) struct SetCore {
     known: Mutex<Known>,
 }
 
-impl SetCore {
+impl SetContext {
     pub(crate) fn new(config: ServerConfig, options: Options, shared: Shared) -> Self {
         let dialer = Dialer::new(
             config.endpoint.clone(),
@@ -82,9 +82,9 @@ impl SetCore {
     }
 }
 
-impl fmt::Debug for SetCore {
+impl fmt::Debug for SetContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SetCore")
+        f.debug_struct("SetContext")
             .field("config", &self.config)
             .field("options", &self.options)
             .finish_non_exhaustive()

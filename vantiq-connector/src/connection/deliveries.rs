@@ -1,0 +1,173 @@
+//! [`Deliveries`]: the notifications of one link, from the outbox to their receipts.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use crate::{
+    context::SourceContext,
+    delivery::{Delivery, DeliveryError, Due, Entry, Evidence, Ledger, Other, Quiet, Settled},
+    protocol::StatusMessage,
+};
+
+/// The notifications of one link. What is not acknowledged when this is dropped goes back into the outbox.
+pub(super) struct Deliveries {
+    context: Arc<SourceContext>,
+    /// `None` only while it is dropped.
+    ledger: Option<Ledger<Entry>>,
+    quiet: Quiet,
+    /// With a server that acknowledges nothing: the ping under way and the last notification before it.
+    barrier: Option<Barrier>,
+    may_ping: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Barrier {
+    ping: u64,
+    last: u64,
+}
+
+impl Deliveries {
+    pub(super) fn new(context: Arc<SourceContext>, now: Instant) -> Self {
+        let may_ping = context.set.config.send_pings;
+        let ledger = Some(Ledger::new(context.options.window, context.set.known()));
+        Self { ledger, quiet: Quiet::new(may_ping, now), barrier: None, may_ping, context }
+    }
+
+    /// Whether the window has room for another notification.
+    pub(super) fn has_room(&self) -> bool {
+        self.ledger().has_room()
+    }
+
+    /// Whether every notification was delivered.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.context.outbox.is_empty() && self.ledger().open() == 0
+    }
+
+    /// The next notification to send, where there is one.
+    pub(super) fn next(&mut self, now: Instant) -> Option<Bytes> {
+        let entry = self.context.outbox.pop()?;
+        let frame = entry.frame.clone();
+        self.ledger_mut().sent(entry, frame.len());
+        self.quiet.activity(now);
+        Some(frame)
+    }
+
+    /// Another message was sent that the server may acknowledge.
+    pub(super) fn sent_other(&mut self, kind: Other, now: Instant) {
+        self.ledger_mut().sent_other(kind);
+        self.quiet.activity(now);
+    }
+
+    /// A status came. Returns whether it was of use: whether it answers a notification.
+    pub(super) fn status(&mut self, status: &StatusMessage, now: Instant) -> bool {
+        self.quiet.activity(now);
+        let error = status.error();
+        match (self.ledger_mut().reply(error.is_some()), error) {
+            (Some(entry), None) => self.resolve(vec![entry], Delivery::Acknowledged),
+            (Some(entry), Some(error)) => {
+                self.context.counters.notifications_rejected.add_one();
+                warn!(%error, "the server refused a notification");
+                entry.resolve(Err(DeliveryError::Rejected(error)));
+            }
+            (None, Some(error)) => {
+                warn!(%error, "the server reported an error");
+                return false;
+            }
+            (None, None) => return false,
+        }
+        true
+    }
+
+    /// The answer to a ping came: all that was sent before the ping has arrived.
+    pub(super) fn pong(&mut self, ping: u64, now: Instant) {
+        self.quiet.pong(ping, now);
+        if let Some(barrier) = self.barrier.take_if(|barrier| barrier.ping == ping) {
+            let arrived = self.ledger_mut().arrived_through(barrier.last);
+            self.resolve(arrived, Delivery::Arrived);
+        }
+    }
+
+    /// When [`due`](Self::due) may have something to do.
+    pub(super) fn due_at(&self, now: Instant) -> Option<Instant> {
+        match self.ledger().is_unsettled() {
+            true if self.wants_barrier() => Some(now),
+            true => self.quiet.due_at(),
+            false => None,
+        }
+    }
+
+    /// Does what is due. Returns whether a ping is to be sent, with the next number, and told to
+    /// [`pinged`](Self::pinged).
+    pub(super) fn due(&mut self, now: Instant) -> bool {
+        if !self.ledger().is_unsettled() {
+            return false;
+        }
+        if self.wants_barrier() {
+            return true;
+        }
+        match self.quiet.due(now) {
+            None => false,
+            Some(Due::Ping) => true,
+            Some(Due::Settle(evidence)) => {
+                self.settle(evidence);
+                false
+            }
+        }
+    }
+
+    /// The ping that was wanted went out.
+    pub(super) fn pinged(&mut self, ping: u64) {
+        if self.wants_barrier() {
+            self.barrier = Some(Barrier { ping, last: self.ledger().last() });
+        } else {
+            self.quiet.ping_sent(ping);
+        }
+    }
+
+    /// A server that acknowledges nothing is pinged whenever there is something to release and no ping is
+    /// under way.
+    fn wants_barrier(&self) -> bool {
+        let ledger = self.ledger();
+        self.may_ping && ledger.is_silent() && ledger.open() > 0 && self.barrier.is_none()
+    }
+
+    fn settle(&mut self, evidence: Evidence) {
+        match self.ledger_mut().settle(evidence) {
+            Settled::Acknowledged(entries) => self.resolve(entries, Delivery::Acknowledged),
+            Settled::Unacknowledged(entries) => {
+                debug!(count = entries.len(), "no longer waiting for acknowledgements");
+                let delivery = if self.may_ping { Delivery::Arrived } else { Delivery::Sent };
+                self.resolve(entries, delivery);
+            }
+            Settled::Undecided => {}
+        }
+    }
+
+    fn resolve(&self, entries: Vec<Entry>, delivery: Delivery) {
+        self.context.counters.notifications_delivered.add(entries.len() as u64);
+        for entry in entries {
+            entry.resolve(Ok(delivery));
+        }
+    }
+
+    fn ledger(&self) -> &Ledger<Entry> {
+        self.ledger.as_ref().expect("only `drop` takes the ledger")
+    }
+
+    fn ledger_mut(&mut self) -> &mut Ledger<Entry> {
+        self.ledger.as_mut().expect("only `drop` takes the ledger")
+    }
+}
+
+impl Drop for Deliveries {
+    /// The link is over: what is not known to have been delivered is sent again, before all others.
+    fn drop(&mut self) {
+        if let Some(ledger) = self.ledger.take() {
+            self.context.set.learn(ledger.known());
+            self.context.outbox.put_back(ledger.into_unacknowledged());
+        }
+    }
+}

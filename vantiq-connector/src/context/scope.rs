@@ -1,0 +1,44 @@
+//! [`Scope`]: the lifetime of what a handler spawned.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, Span, error};
+
+/// The lifetime of what a handler spawned: it ends when its token is cancelled.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    token: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Scope {
+    /// A scope that ends when `token` is cancelled.
+    pub(crate) fn until(token: CancellationToken) -> Self {
+        Self { token, tasks: TaskTracker::new() }
+    }
+
+    /// Runs `task` until it ends or the scope does.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let token = self.token.clone();
+        let task = async move {
+            let task = AssertUnwindSafe(task).catch_unwind();
+            if let Some(Err(_)) = token.run_until_cancelled(task).await {
+                error!("a spawned task panicked");
+            }
+        };
+        self.tasks.spawn(task.instrument(Span::current()));
+    }
+
+    /// Waits until the scope ends.
+    pub(crate) async fn cancelled(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// Waits until all tasks have ended; of use once the token is cancelled.
+    pub(crate) async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

@@ -1,0 +1,111 @@
+//! [`SourceContext`]: what the handles, the actor and the sessions of one source share.
+
+use std::{fmt, sync::Arc};
+
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{Options, SetContext};
+use crate::{
+    Receipt, Secret,
+    delivery::{Offered, Outbox},
+    query::ReplyTo,
+    telemetry::{Counters, SourceState, worth_a_line},
+};
+
+/// One source: what its handles, its actor and its sessions share.
+pub(crate) struct SourceContext {
+    pub(crate) name: String,
+    pub(crate) set: Arc<SetContext>,
+    pub(crate) options: Arc<Options>,
+    pub(crate) reconnect_secret: Secret,
+    pub(crate) outbox: Outbox,
+    pub(crate) query_slots: Arc<Semaphore>,
+    /// Asks for a new session.
+    pub(crate) reconnect: Notify,
+    /// Asks for the end.
+    pub(crate) stop: CancellationToken,
+    pub(crate) counters: Counters,
+    pub(crate) state: watch::Sender<SourceState>,
+}
+
+impl SourceContext {
+    pub(crate) fn new(name: String, set: Arc<SetContext>) -> Self {
+        let options = Arc::clone(&set.options);
+        Self {
+            reconnect_secret: reconnect_secret(&name, set.config.reconnect_secret.as_ref()),
+            outbox: options.outbox(),
+            query_slots: Arc::new(Semaphore::new(options.max_queries)),
+            reconnect: Notify::new(),
+            stop: set.stop.child_token(),
+            counters: Counters::default(),
+            state: watch::Sender::new(SourceState::Connecting),
+            name,
+            set,
+            options,
+        }
+    }
+
+    pub(crate) fn set_state(&self, state: SourceState) {
+        self.state.send_replace(state);
+        self.set.state_changed.notify_one();
+    }
+
+    /// Sets the state, unless `ended` was cancelled. Both are looked at under one lock, so what is said
+    /// after the cancellation stays said.
+    pub(crate) fn set_state_unless(&self, ended: &CancellationToken, state: SourceState) {
+        self.state.send_if_modified(|present| {
+            let valid = !ended.is_cancelled();
+            if valid {
+                *present = state;
+            }
+            valid
+        });
+        self.set.state_changed.notify_one();
+    }
+
+    /// Where the answers to a query go.
+    pub(crate) fn reply_to(&self, address: String) -> ReplyTo {
+        let config = &self.set.config;
+        ReplyTo {
+            address,
+            max_message_bytes: config.max_message_bytes,
+            errors_as_array: config.query_errors_as_array,
+        }
+    }
+
+    /// Counts what the outbox made of a notification.
+    pub(crate) fn offered(&self, receipt: Receipt, offered: &Offered) -> Receipt {
+        let dropped = match offered {
+            Offered::Accepted => 0,
+            Offered::AcceptedFor(dropped) => *dropped,
+            Offered::Dropped => 1,
+        };
+        if *offered != Offered::Dropped {
+            self.counters.notifications.add_one();
+        }
+        if dropped > 0 {
+            let count = self.counters.notifications_dropped.add(dropped as u64);
+            if worth_a_line(count) {
+                warn!(source = self.name, count, "notifications are dropped, for the outbox is full");
+            }
+        }
+        receipt
+    }
+}
+
+impl fmt::Debug for SourceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceContext").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The secret by which a connector takes its source back from a link that is half dead: stable across
+/// restarts where one is configured, as the Python SDK forms it, else random.
+fn reconnect_secret(name: &str, configured: Option<&Secret>) -> Secret {
+    match configured {
+        Some(secret) => Secret::new(format!("{name}_{}", secret.expose())),
+        None => Secret::new(format!("{name}_{:032x}", rand::random::<u128>())),
+    }
+}
