@@ -9,6 +9,7 @@ mod desk;
 
 use std::error::Error;
 use std::fmt::Write;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -42,8 +43,9 @@ async fn main() -> ExitCode {
 
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    format.with_target(false).compact().init();
+    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Colours are for people; a file or a pipe would only show their codes.
+    format.with_ansi(io::stderr().is_terminal()).with_target(false).compact().init();
 }
 
 /// Prints the error with its causes in one line.
