@@ -120,3 +120,169 @@ async fn call(handler: &dyn ErasedHandler, object: Payload, mut rows: Rows) -> R
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use serde_json::{Value, json};
+    use tokio::{
+        sync::{Semaphore, mpsc},
+        time::sleep,
+    };
+
+    use super::*;
+    use crate::{
+        ServerConfig,
+        context::{Options, SetContext, Shared},
+    };
+
+    /// What the handler does with its one query.
+    #[derive(Clone, Copy)]
+    enum Script {
+        Nothing,
+        Panic,
+        /// So many rows, each after a pause.
+        Rows(u32, Duration),
+    }
+
+    #[async_trait]
+    impl ErasedHandler for Script {
+        async fn publish(&self, _: Payload) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        async fn query(&self, _: Payload, rows: &mut Rows) -> Result<Answer, Fault> {
+            match *self {
+                Self::Nothing => std::future::pending().await,
+                Self::Panic => panic!("as the script says"),
+                Self::Rows(count, pause) => {
+                    for row in 0..count {
+                        sleep(pause).await;
+                        rows.send(&row).await.map_err(|error| Fault::Failed(error.into()))?;
+                    }
+                    Ok(Answer::done())
+                }
+            }
+        }
+
+        async fn close(self: Arc<Self>) -> bool {
+            true
+        }
+    }
+
+    struct Running {
+        replies_rx: mpsc::Receiver<Bytes>,
+        abandon: CancellationToken,
+        handler_tx: watch::Sender<Handler>,
+        begun_at: Instant,
+    }
+
+    /// Starts a query with a link that has room for `room` frames.
+    fn start(handler: Handler, bundle_rows: usize, room: usize) -> Running {
+        let config = ServerConfig::builder().target_server("http://localhost").auth_token("t").source("a");
+        let options = Options { bundle_rows, ..Options::default() };
+        let set = SetContext::new(config.build().unwrap(), options, Shared::default());
+        let context = Arc::new(SourceContext::new("a".into(), Arc::new(set)));
+        let (replies, replies_rx) = mpsc::channel(room);
+        let (handler_tx, handler_rx) = watch::channel(handler);
+        let (abandon, begun_at) = (CancellationToken::new(), Instant::now());
+        let call = QueryCall {
+            reply_to: context.reply_to("address".into()),
+            context,
+            handler_rx,
+            abandon: abandon.clone(),
+            received_at: begun_at,
+            object: Payload::NULL,
+            replies,
+            slot: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
+        };
+        tokio::spawn(call.answer());
+        Running { replies_rx, abandon, handler_tx, begun_at }
+    }
+
+    fn script(script: Script) -> Handler {
+        Handler::Ready(Arc::new(script))
+    }
+
+    impl Running {
+        /// The next answer: when it came, its status, and its body.
+        async fn next(&mut self) -> Option<(Duration, u64, Value)> {
+            let frame = self.replies_rx.recv().await?;
+            let message: Value = serde_json::from_slice(&frame).unwrap();
+            Some((self.begun_at.elapsed(), message["status"].as_u64().unwrap(), message["body"].clone()))
+        }
+
+        /// The code of the error that is the next and last answer, and when it came.
+        async fn error(mut self) -> (Duration, String) {
+            let (at, status, body) = self.next().await.unwrap();
+            assert_eq!((status, self.next().await), (400, None), "one terminal answer");
+            (at, body["messageCode"].as_str().unwrap().to_owned())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_handler_is_answered_for_at_the_deadline() {
+        let (at, code) = start(script(Script::Nothing), 500, 1).error().await;
+        assert_eq!((at.as_secs(), code.as_str()), (25, QueryError::TIMEOUT));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_query_waits_for_the_handler_no_longer_than_the_deadline() {
+        let (at, code) = start(Handler::Connecting, 500, 1).error().await;
+        assert_eq!((at.as_secs(), code.as_str()), (25, QueryError::TIMEOUT));
+        let mut running = start(Handler::Connecting, 500, 1);
+        running.handler_tx.send_replace(script(Script::Rows(0, Duration::ZERO)));
+        assert_eq!(running.next().await.unwrap().1, 204);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn data_restarts_the_deadline() {
+        let mut running = start(script(Script::Rows(3, Duration::from_secs(20))), 500, 8);
+        let mut statuses = Vec::new();
+        while let Some((_, status, _)) = running.next().await {
+            statuses.push(status);
+        }
+        assert_eq!(statuses, [100, 100, 200]);
+        assert_eq!(running.begun_at.elapsed().as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_row_goes_out_when_it_has_lingered() {
+        let mut running = start(script(Script::Rows(2, Duration::from_secs(1))), 500, 8);
+        assert_eq!(running.next().await, Some((Duration::from_millis(1_100), 100, json!([0]))));
+        assert_eq!(running.next().await, Some((Duration::from_secs(2), 200, json!([1]))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_that_takes_nothing_holds_the_handler_back_and_loses_nothing() {
+        let mut running = start(script(Script::Rows(5, Duration::ZERO)), 1, 1);
+        sleep(Duration::from_secs(20)).await;
+        assert_eq!(running.replies_rx.len(), 1);
+        let mut rows = Vec::new();
+        while let Some((_, _, body)) = running.next().await {
+            rows.extend(body.as_array().cloned().unwrap_or_default());
+        }
+        assert_eq!(rows, [0, 1, 2, 3, 4]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_is_answered_with_an_error() {
+        assert_eq!(start(script(Script::Panic), 500, 1).error().await.1, QueryError::PANICKED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_abandoned_is_answered_with_an_error() {
+        let running = start(script(Script::Nothing), 500, 1);
+        running.abandon.cancel();
+        assert_eq!(running.error().await.1, QueryError::CLOSING);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_handler_the_caller_is_told_why() {
+        let missing = Handler::Missing(QueryError::new(QueryError::CONFIGURATION, "x"));
+        assert_eq!(start(missing, 500, 1).error().await, (Duration::ZERO, QueryError::CONFIGURATION.into()));
+    }
+}
