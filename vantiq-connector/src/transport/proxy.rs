@@ -10,7 +10,7 @@ use super::{Endpoint, TransportError, TransportErrorKind};
 /// The key `proxy` of `server.config`. `Debug` shows no password.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) enum Proxy {
-    /// As `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    /// As `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say; none for this machine itself.
     #[default]
     Environment,
     /// None, whatever the environment says.
@@ -36,6 +36,8 @@ impl Proxy {
         use hyper_util::client::proxy::matcher::Matcher;
 
         let matcher = match self {
+            // Our own machine is not the proxy's; `NO_PROXY` need not say so.
+            Self::Environment if is_loopback(endpoint.host()) => return None,
             Self::Environment => Matcher::from_env(),
             Self::None => return None,
             Self::Url(url) => Matcher::builder().all(url.as_str()).build(),
@@ -52,6 +54,12 @@ impl Proxy {
         matches!(self, Self::Url(_))
             .then(|| Err(TransportError::new(TransportErrorKind::Settings, unsupported)))
     }
+}
+
+/// Whether `host` is this machine.
+#[cfg(feature = "proxy")]
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 #[cfg(feature = "proxy")]
@@ -106,6 +114,13 @@ mod tests {
         for text in ["h:3128", "https://h", "socks5://h", "http://", "x y"] {
             assert_eq!(Proxy::parse(text), None, "{text}");
         }
+    }
+
+    #[cfg(feature = "proxy")]
+    #[test]
+    fn this_machine_is_known_by_its_names() {
+        assert!(["localhost", "LOCALHOST", "127.0.0.1", "127.1.2.3", "::1"].into_iter().all(is_loopback));
+        assert!(!["localhost.example", "10.0.0.1", "h"].into_iter().any(is_loopback));
     }
 
     #[test]
