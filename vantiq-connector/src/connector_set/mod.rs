@@ -116,7 +116,9 @@ impl ConnectorSet {
         stop: &CancellationToken,
     ) -> Result<(), ConnectorError> {
         let mut result = Ok(());
+        let mut stopping = false;
         loop {
+            // Cancel safety: tokens only tell, and `join_next` gives up a task only when it has ended.
             tokio::select! {
                 ended = actors.join_next() => {
                     let error = match ended {
@@ -129,8 +131,9 @@ impl ConnectorSet {
                     self.context.stop.cancel();
                 }
                 () = stop.cancelled(), if !self.context.stop.is_cancelled() => self.context.stop.cancel(),
-                // Also when a handle asked for it.
-                () = self.context.stop.cancelled(), if self.context.probe.is_healthy() == Some(true) => {
+                // Whoever asked for it.
+                () = self.context.stop.cancelled(), if !stopping => {
+                    stopping = true;
                     self.unhealthy().await;
                 }
             }
