@@ -1,5 +1,6 @@
 //! [`Source`]: one source, as the applications of a namespace and its administrator see it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -24,10 +25,17 @@ use crate::socket::RawFrame;
 /// The source need not exist, and a connector need not be attached. Where a method speaks of *the link*, it
 /// means the one that holds the source or, while none does, the one that asked for it last: so a connector
 /// whose `connectExtension` was refused or ignored can be reached too.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Source {
     shared: Arc<Shared>,
     name: Arc<str>,
+}
+
+impl fmt::Debug for Source {
+    /// The name alone: what the simulator holds may be secret, such as the configuration of a real source.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// What applications do.
