@@ -1,6 +1,6 @@
 //! [`Deliveries`]: the notifications of one link, from the outbox to their receipts.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -8,20 +8,25 @@ use tracing::{debug, warn};
 
 use crate::{
     context::SourceContext,
-    delivery::{Delivery, DeliveryError, Due, Entry, Evidence, Ledger, Other, Quiet, Settled},
-    protocol::StatusMessage,
+    delivery::{Delivery, DeliveryError, Due, Entry, Evidence, Ledger, Other, Quiet, Replied, Settled},
+    protocol::{ServerError, StatusMessage},
 };
 
 /// The notifications of one link. What is not acknowledged when this is dropped goes back into the outbox.
 pub(super) struct Deliveries {
     context: Arc<SourceContext>,
     /// `None` only while it is dropped.
-    ledger: Option<Ledger<Entry>>,
+    ledger: Option<Ledger<Entry, ServerError>>,
     quiet: Quiet,
     /// With a server that acknowledges nothing: the ping under way and the last notification before it.
     barrier: Option<Barrier>,
     may_ping: bool,
+    /// Since when answers are held back to make a quiet moment.
+    holding_since: Option<Instant>,
 }
+
+/// How long answers are held back at most. Once for a server: afterwards it is known.
+const HOLD: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone, Copy)]
 struct Barrier {
@@ -33,7 +38,14 @@ impl Deliveries {
     pub(super) fn new(context: Arc<SourceContext>, now: Instant) -> Self {
         let may_ping = context.set.config.send_pings;
         let ledger = Some(Ledger::new(context.options.window, context.set.known()));
-        Self { ledger, quiet: Quiet::new(may_ping, now), barrier: None, may_ping, context }
+        Self {
+            ledger,
+            quiet: Quiet::new(may_ping, now),
+            barrier: None,
+            may_ping,
+            holding_since: None,
+            context,
+        }
     }
 
     /// Whether the window has room for another notification.
@@ -65,20 +77,24 @@ impl Deliveries {
     pub(super) fn status(&mut self, status: &StatusMessage, now: Instant) -> bool {
         self.quiet.activity(now);
         let error = status.error();
-        match (self.ledger_mut().reply(error.is_some()), error) {
-            (Some(entry), None) => self.resolve(vec![entry], Delivery::Acknowledged),
-            (Some(entry), Some(error)) => {
-                self.context.counters.notifications_rejected.add_one();
-                warn!(%error, "the server refused a notification");
-                entry.resolve(Err(DeliveryError::Rejected(error)));
-            }
-            (None, Some(error)) => {
-                warn!(%error, "the server reported an error");
-                return false;
-            }
-            (None, None) => return false,
+        if let Some(error) = &error {
+            warn!(%error, "the server refused something, a notification most likely");
         }
-        true
+        let replied = self.ledger_mut().reply(error);
+        let useful = !replied.is_empty();
+        self.replied(replied);
+        useful
+    }
+
+    /// Whether answers to queries are to wait: notifications are stuck behind the doubt whether answers are
+    /// acknowledged, and only a quiet moment can tell.
+    pub(super) fn hold_answers(&mut self, now: Instant) -> bool {
+        if self.ledger().is_stuck() {
+            self.holding_since.get_or_insert(now);
+        } else {
+            self.holding_since = None;
+        }
+        self.holding_since.is_some()
     }
 
     /// The answer to a ping came: all that was sent before the ping has arrived.
@@ -92,11 +108,12 @@ impl Deliveries {
 
     /// When [`due`](Self::due) may have something to do.
     pub(super) fn due_at(&self, now: Instant) -> Option<Instant> {
-        match self.ledger().is_unsettled() {
-            true if self.wants_barrier() => Some(now),
-            true => self.quiet.due_at(),
-            false => None,
+        if !self.ledger().is_unsettled() {
+            return None;
         }
+        let quiet = if self.wants_barrier() { Some(now) } else { self.quiet.due_at() };
+        let held = self.holding_since.map(|since| since + HOLD);
+        quiet.into_iter().chain(held).min()
     }
 
     /// Does what is due. Returns whether a ping is to be sent, with the next number, and told to
@@ -107,6 +124,11 @@ impl Deliveries {
         }
         if self.wants_barrier() {
             return true;
+        }
+        if self.holding_since.is_some_and(|since| since + HOLD <= now) {
+            self.holding_since = None;
+            self.settle(Evidence::Patience);
+            return false;
         }
         match self.quiet.due(now) {
             None => false,
@@ -136,13 +158,25 @@ impl Deliveries {
 
     fn settle(&mut self, evidence: Evidence) {
         match self.ledger_mut().settle(evidence) {
-            Settled::Acknowledged(entries) => self.resolve(entries, Delivery::Acknowledged),
+            Settled::Replied(replied) => self.replied(replied),
             Settled::Unacknowledged(entries) => {
                 debug!(count = entries.len(), "no longer waiting for acknowledgements");
                 let delivery = if self.may_ping { Delivery::Arrived } else { Delivery::Sent };
                 self.resolve(entries, delivery);
             }
             Settled::Undecided => {}
+        }
+    }
+
+    fn replied(&self, replied: Vec<Replied<Entry, ServerError>>) {
+        for (entry, error) in replied {
+            match error {
+                None => self.resolve(vec![entry], Delivery::Acknowledged),
+                Some(error) => {
+                    self.context.counters.notifications_rejected.add_one();
+                    entry.resolve(Err(DeliveryError::Rejected(error)));
+                }
+            }
         }
     }
 
@@ -153,11 +187,11 @@ impl Deliveries {
         }
     }
 
-    fn ledger(&self) -> &Ledger<Entry> {
+    fn ledger(&self) -> &Ledger<Entry, ServerError> {
         self.ledger.as_ref().expect("only `drop` takes the ledger")
     }
 
-    fn ledger_mut(&mut self) -> &mut Ledger<Entry> {
+    fn ledger_mut(&mut self) -> &mut Ledger<Entry, ServerError> {
         self.ledger.as_mut().expect("only `drop` takes the ledger")
     }
 }

@@ -155,6 +155,7 @@ impl<'a> Link<'a> {
             self.advance_stop();
             let (may_read, now) = (self.may_read(), Instant::now());
             self.heartbeat.reading(may_read, now);
+            let may_answer = self.writer.waiting() < WRITE_AHEAD && !self.deliveries.hold_answers(now);
             let wake_at = self.wake_at(now);
             if wake.deadline() != wake_at {
                 wake.as_mut().reset(wake_at);
@@ -171,7 +172,7 @@ impl<'a> Link<'a> {
                 () = &mut wake => self.on_time(Instant::now()),
                 written = self.writer.drive(), if self.writer.has_work() => written.map_err(LinkEnd::Lost),
                 frame = self.reader.next(), if may_read => frame.map_err(LinkEnd::Lost).and_then(|frame| self.on_frame(frame)),
-                Some(reply) = self.replies_rx.recv(), if self.writer.waiting() < WRITE_AHEAD => {
+                Some(reply) = self.replies_rx.recv(), if may_answer => {
                     self.send_replies([reply]);
                     Ok(())
                 }

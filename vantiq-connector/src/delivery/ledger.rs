@@ -4,8 +4,8 @@
 //! nobody knows for certain whether it answers `connectExtension` and query answers too
 //! (`docs/PROTOCOL.md`, section 8). The rule is: attribution may be late, never early. So
 //!
-//! * while it is not known whether messages of a kind are acknowledged, a reply counts for whichever
-//!   message is the oldest, and so reaches a notification at the latest moment that any reading allows;
+//! * while it is not known whether a message is acknowledged, those after it are in doubt: a notification
+//!   is released only when every reading has its reply come, and gives the same outcome;
 //! * at a quiet moment, when all replies that will come have come, their number tells which reading is
 //!   right ([`Ledger::settle`]);
 //! * a server that never replies is told from one that has not yet replied by a WebSocket ping: its pong
@@ -15,6 +15,11 @@
 //! [`sent`](Ledger::sent), [`reply`](Ledger::reply), [`settle`](Ledger::settle).
 
 use std::collections::VecDeque;
+
+/// How often one `connectExtension` may be acknowledged: the Python SDK was made to tolerate ten.
+const HANDSHAKE_REPLIES: u64 = 10;
+/// Answers in doubt at most, before a quiet moment is asked for: each costs a place in memory.
+const MAX_DOUBT: u64 = 10_000;
 
 /// How much may be sent and not yet acknowledged.
 #[derive(Debug, Clone, Copy)]
@@ -58,73 +63,119 @@ pub(crate) enum Evidence {
     Patience,
 }
 
+/// A notification and what the server said to it: `None` where it accepted it.
+pub(crate) type Replied<T, E> = (T, Option<E>);
+
 /// What a quiet moment showed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Settled<T> {
-    /// Every notification was acknowledged: these are those whose replies had counted for others.
-    Acknowledged(Vec<T>),
+pub(crate) enum Settled<T, E> {
+    /// Every notification had its reply: these are those that were in doubt.
+    Replied(Vec<Replied<T, E>>),
     /// The server does not acknowledge these and will not.
     Unacknowledged(Vec<T>),
     /// Some replies are missing and may yet come.
     Undecided,
 }
 
-/// Counts since the last moment at which everything was settled.
-#[derive(Debug, Clone, Copy, Default)]
-struct Counts {
-    replies: u64,
-    notifications: u64,
+/// Messages that may have been acknowledged or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Doubt {
     handshakes: u64,
     answers: u64,
-    /// Those of `notifications` that were released by a pong.
-    arrived: u64,
+    /// Notifications that a pong released: if their replies come after all, they come before later ones.
+    released: u64,
+}
+
+impl Doubt {
+    /// Replies at most.
+    const fn most(self) -> u64 {
+        self.handshakes * HANDSHAKE_REPLIES + self.answers + self.released
+    }
+
+    const fn add(&mut self, kind: Other) {
+        match kind {
+            Other::Handshake => self.handshakes += 1,
+            Other::Answer => self.answers += 1,
+        }
+    }
+
+    /// Replies by one reading.
+    fn by(self, reading: Reading) -> u64 {
+        let answers = if reading.answers { self.answers } else { 0 };
+        let released = if reading.released { self.released } else { 0 };
+        answers + released + reading.handshakes.min(self.handshakes * HANDSHAKE_REPLIES)
+    }
+}
+
+/// One explanation of the number of replies.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    /// How many replies handshakes had.
+    handshakes: u64,
+    answers: bool,
+    released: bool,
 }
 
 #[derive(Debug)]
 enum Sent<T> {
-    Notification { entry: T, size: usize, number: u64 },
-    Other(Other),
+    Notification {
+        entry: T,
+        size: usize,
+        number: u64,
+    },
+    /// An answer to a server that is known to acknowledge answers.
+    Answer,
+    Doubtful(Other),
 }
 
 impl<T> Sent<T> {
     fn into_notification(self) -> Option<T> {
         match self {
             Self::Notification { entry, .. } => Some(entry),
-            Self::Other(_) => None,
+            Self::Answer | Self::Doubtful(_) => None,
         }
+    }
+
+    const fn is_certain(&self) -> bool {
+        !matches!(self, Self::Doubtful(_))
     }
 }
 
-/// What was sent over one link and not yet acknowledged, oldest first.
+/// What was sent over one link and not yet acknowledged, oldest first. `T` is a notification, `E` what the
+/// server says when it refuses one.
 #[derive(Debug)]
-pub(crate) struct Ledger<T> {
+pub(crate) struct Ledger<T, E> {
     window: Window,
     sent: VecDeque<Sent<T>>,
+    /// The messages in doubt that were sent before the front of `sent`.
+    doubt: Doubt,
+    /// The replies that no certain message before the front of `sent` can have had, oldest first.
+    replies: VecDeque<Option<E>>,
     /// Notifications in `sent`, and their bytes.
     open: usize,
     open_bytes: usize,
     /// Number of the last notification sent on this link.
     last: u64,
-    /// Replies that belong to notifications released by a pong, should they come.
-    owed: u64,
-    counts: Counts,
     known: Known,
     /// Whether the server was found to acknowledge nothing.
     silent: bool,
+    /// Whether any reply came since everything was settled last.
+    replied: bool,
 }
 
-impl<T> Ledger<T> {
+impl<T, E: Clone> Ledger<T, E> {
     pub(crate) fn new(window: Window, known: Known) -> Self {
         Self {
             window,
             sent: VecDeque::new(),
+            doubt: Doubt::default(),
+            replies: VecDeque::new(),
             open: 0,
             open_bytes: 0,
             last: 0,
-            owed: 0,
-            counts: Counts::default(),
             known,
             silent: false,
+            replied: false,
         }
     }
 
@@ -153,92 +204,82 @@ impl<T> Ledger<T> {
         self.known
     }
 
+    /// Whether there is anything to [settle](Self::settle).
+    pub(crate) fn is_unsettled(&self) -> bool {
+        !self.sent.is_empty() || self.doubt != Doubt::default() || !self.replies.is_empty()
+    }
+
+    /// Whether doubts about answers keep notifications back, so that a quiet moment is worth making.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.doubt.answers > 0 && (!self.has_room() || self.doubt.answers > MAX_DOUBT)
+    }
+
     /// A notification of `size` bytes was handed to the socket.
     pub(crate) fn sent(&mut self, entry: T, size: usize) {
-        self.counts.notifications += 1;
         self.open += 1;
         self.open_bytes += size;
         self.last += 1;
         self.sent.push_back(Sent::Notification { entry, size, number: self.last });
+        self.pass_doubtful();
     }
 
     /// Another message was handed to the socket.
     pub(crate) fn sent_other(&mut self, kind: Other) {
-        match kind {
-            Other::Answer if self.known.answers == Some(false) => return,
-            Other::Answer => self.counts.answers += 1,
-            Other::Handshake => self.counts.handshakes += 1,
+        match (kind, self.known.answers) {
+            (Other::Answer, Some(false)) => {}
+            (Other::Answer, Some(true)) => self.sent.push_back(Sent::Answer),
+            (kind, _) => self.sent.push_back(Sent::Doubtful(kind)),
         }
-        self.sent.push_back(Sent::Other(kind));
+        self.pass_doubtful();
     }
 
-    /// Whether there is anything to [settle](Self::settle).
-    pub(crate) fn is_unsettled(&self) -> bool {
-        !self.sent.is_empty()
-    }
-
-    /// A bare status came. Returns the notification that it acknowledges or, with `is_error`, refuses.
-    pub(crate) fn reply(&mut self, is_error: bool) -> Option<T> {
-        self.counts.replies += 1;
+    /// A bare status came; `error` is what it says where it refuses something. Returns the notifications
+    /// whose reply is certain now.
+    pub(crate) fn reply(&mut self, error: Option<E>) -> Vec<Replied<T, E>> {
         self.silent = false;
-        if self.owed > 0 {
-            self.owed -= 1;
-            return None;
+        if self.sent.is_empty() && self.doubt.answers + self.doubt.released == 0 {
+            // Nothing was sent but handshakes, which may have as many replies as they like.
+            return Vec::new();
         }
-        loop {
-            match self.sent.pop_front()? {
-                Sent::Notification { entry, size, .. } => return Some(self.release(entry, size)),
-                // A handshake that was refused would not have led to a session: the error is another's, and
-                // since replies come in order, the handshake was not acknowledged.
-                Sent::Other(Other::Handshake) if is_error => self.counts.handshakes -= 1,
-                Sent::Other(_) => return None,
-            }
-        }
+        self.replied = true;
+        self.replies.push_back(error);
+        self.release_certain()
     }
 
     /// Says which reading fits, now that every reply which will come has come.
-    pub(crate) fn settle(&mut self, evidence: Evidence) -> Settled<T> {
+    pub(crate) fn settle(&mut self, evidence: Evidence) -> Settled<T, E> {
         match self.fitting().as_slice() {
             [] if self.is_enough(evidence) => {
-                self.silent = self.counts.replies == 0 && self.open > 0;
+                self.silent = !self.replied && self.open > 0;
                 Settled::Unacknowledged(self.arrived_through(self.last))
             }
             [] => Settled::Undecided,
-            [only] => {
-                self.known = *only;
-                Settled::Acknowledged(self.begin_anew())
+            [first, others @ ..] => {
+                if self.all_doubt().answers > 0 && others.iter().all(|other| other.answers == first.answers) {
+                    self.known.answers = Some(first.answers);
+                }
+                Settled::Replied(self.assign(*first))
             }
-            // Whichever it is, all notifications were acknowledged.
-            _ => Settled::Acknowledged(self.begin_anew()),
-        }
-    }
-
-    /// Whether replies that are missing need not be waited for. Where there were none at all, a pong tells a
-    /// server that does not reply from one that has not yet received anything.
-    const fn is_enough(&self, evidence: Evidence) -> bool {
-        match evidence {
-            Evidence::Calm => self.silent,
-            Evidence::Pong => self.counts.replies == 0,
-            Evidence::Patience => true,
         }
     }
 
     /// Releases the notifications up to `number`: a pong proved that they arrived.
     pub(crate) fn arrived_through(&mut self, number: u64) -> Vec<T> {
         let mut arrived = Vec::new();
-        let mut kept = VecDeque::with_capacity(self.sent.len());
-        for sent in std::mem::take(&mut self.sent) {
+        while let Some(sent) = self.sent.pop_front() {
             match sent {
                 Sent::Notification { entry, size, number: own } if own <= number => {
-                    arrived.push(self.release(entry, size));
+                    self.doubt.released += 1;
+                    arrived.push(self.close(entry, size));
                 }
-                // The reply to another message, should it come, comes before those of later notifications.
-                other => kept.push_back(other),
+                Sent::Answer => self.doubt.answers += 1,
+                Sent::Doubtful(kind) => self.doubt.add(kind),
+                later @ Sent::Notification { .. } => {
+                    self.sent.push_front(later);
+                    break;
+                }
             }
         }
-        self.sent = kept;
-        self.owed += arrived.len() as u64;
-        self.counts.arrived += arrived.len() as u64;
         arrived
     }
 
@@ -247,46 +288,114 @@ impl<T> Ledger<T> {
         self.sent.into_iter().filter_map(Sent::into_notification)
     }
 
-    /// The readings that explain the number of replies. Of each kind in doubt either all were acknowledged or
-    /// none, but for handshakes, of which any number may have been.
-    fn fitting(&self) -> Vec<Known> {
-        let Counts { replies, notifications, handshakes, answers, arrived } = self.counts;
-        let times = |acknowledged: Option<bool>, count| if acknowledged == Some(true) { count } else { 0 };
-        let mut fitting = Vec::new();
-        for answered in options(self.known.answers, answers) {
-            // The replies to what a pong released may have come after all, or not.
-            for released in options(None, arrived) {
-                let least = notifications - arrived + times(released, arrived) + times(answered, answers);
-                if (least..=least + handshakes).contains(&replies) {
-                    fitting.push(Known { answers: answered });
+    fn pass_doubtful(&mut self) {
+        while let Some(Sent::Doubtful(kind)) = self.sent.front() {
+            self.doubt.add(*kind);
+            self.sent.pop_front();
+        }
+    }
+
+    /// Releases from the front while every reading agrees. The reply to the front message is the first, or
+    /// any of as many after it as there are doubts before it.
+    fn release_certain(&mut self) -> Vec<Replied<T, E>> {
+        let mut released = Vec::new();
+        while let Some(front) = self.sent.front() {
+            let doubt = usize::try_from(self.doubt.most()).unwrap_or(usize::MAX);
+            let agreed = match front {
+                Sent::Notification { .. } => {
+                    doubt == 0 || self.replies.iter().take(doubt.saturating_add(1)).all(Option::is_none)
                 }
+                Sent::Answer | Sent::Doubtful(_) => true,
+            };
+            if self.replies.len() <= doubt || !agreed {
+                break;
+            }
+            if let (Some(Sent::Notification { entry, size, .. }), Some(error)) =
+                (self.sent.pop_front(), self.replies.pop_front())
+            {
+                released.push((self.close(entry, size), error));
+            }
+            self.pass_doubtful();
+        }
+        released
+    }
+
+    /// The readings that explain the number of replies, those with the fewest first. Of answers, and of
+    /// what a pong released, either all were acknowledged or none; of handshakes any number.
+    fn fitting(&self) -> Vec<Reading> {
+        let doubt = self.all_doubt();
+        let certain = self.sent.iter().filter(|sent| sent.is_certain()).count() as u64;
+        let replies = self.replies.len() as u64;
+        let mut fitting = Vec::new();
+        for &answers in options(doubt.answers) {
+            for &released in options(doubt.released) {
+                let others = Reading { handshakes: 0, answers, released };
+                let handshakes = replies.checked_sub(certain + doubt.by(others));
+                fitting.extend(
+                    handshakes
+                        .filter(|handshakes| *handshakes <= doubt.handshakes * HANDSHAKE_REPLIES)
+                        .map(|handshakes| Reading { handshakes, ..others }),
+                );
             }
         }
         fitting
     }
 
-    /// Releases everything: all replies have come.
-    fn begin_anew(&mut self) -> Vec<T> {
-        self.counts = Counts::default();
-        self.owed = 0;
-        self.open = 0;
-        self.open_bytes = 0;
-        std::mem::take(&mut self.sent).into_iter().filter_map(Sent::into_notification).collect()
+    /// All messages in doubt, wherever they stand.
+    fn all_doubt(&self) -> Doubt {
+        self.sent.iter().fold(self.doubt, |mut doubt, sent| {
+            if let Sent::Doubtful(kind) = sent {
+                doubt.add(*kind);
+            }
+            doubt
+        })
     }
 
-    fn release(&mut self, entry: T, size: usize) -> T {
+    /// Whether replies that are missing need not be waited for. Where there were none at all, a pong tells a
+    /// server that does not reply from one that has not yet received anything.
+    const fn is_enough(&self, evidence: Evidence) -> bool {
+        match evidence {
+            Evidence::Calm => self.silent,
+            Evidence::Pong => !self.replied,
+            Evidence::Patience => true,
+        }
+    }
+
+    /// Gives every message the reply that it has by this reading, and begins anew.
+    fn assign(&mut self, reading: Reading) -> Vec<Replied<T, E>> {
+        let replies = std::mem::take(&mut self.replies);
+        let mut doubt = std::mem::take(&mut self.doubt);
+        let mut certain = 0;
+        let mut released = Vec::new();
+        for sent in std::mem::take(&mut self.sent) {
+            match sent {
+                Sent::Doubtful(kind) => {
+                    doubt.add(kind);
+                    continue;
+                }
+                Sent::Notification { entry, size, .. } => {
+                    let index = usize::try_from(certain + doubt.by(reading)).unwrap_or(usize::MAX);
+                    let error = replies.get(index).cloned().flatten();
+                    released.push((self.close(entry, size), error));
+                }
+                Sent::Answer => {}
+            }
+            certain += 1;
+        }
+        self.replied = false;
+        released
+    }
+
+    fn close(&mut self, entry: T, size: usize) -> T {
         self.open -= 1;
         self.open_bytes -= size;
         entry
     }
 }
 
-/// The ways in which a kind may be acknowledged. Of a kind of which nothing was sent, no count can tell.
-fn options(known: Option<bool>, count: u64) -> Vec<Option<bool>> {
-    match known {
-        None if count > 0 => vec![Some(true), Some(false)],
-        known => vec![known],
-    }
+/// Whether messages of a kind were acknowledged, of which there are `count`. Of none no count can tell.
+const fn options(count: u64) -> &'static [bool] {
+    if count > 0 { &[false, true] } else { &[false] }
 }
 
 #[cfg(test)]
@@ -295,42 +404,88 @@ mod tests {
 
     const WINDOW: Window = Window { messages: 100, bytes: 1000 };
 
-    fn ledger() -> Ledger<u32> {
+    type TestLedger = Ledger<u32, &'static str>;
+
+    fn ledger() -> TestLedger {
         Ledger::new(WINDOW, Known::default())
     }
 
-    fn send(ledger: &mut Ledger<u32>, notifications: impl IntoIterator<Item = u32>) {
-        notifications.into_iter().for_each(|number| ledger.sent(number, 10));
+    fn send(ledger: &mut TestLedger, notifications: impl IntoIterator<Item = u32>) {
+        for number in notifications {
+            ledger.sent(number, 10);
+        }
     }
 
-    fn replies(ledger: &mut Ledger<u32>, count: usize) -> Vec<u32> {
-        (0..count).filter_map(|_| ledger.reply(false)).collect()
+    /// So many replies that accept; returns what they release.
+    fn accept(ledger: &mut TestLedger, count: usize) -> Vec<u32> {
+        accepted((0..count).flat_map(|_| ledger.reply(None)).collect())
+    }
+
+    fn accepted(replied: Vec<Replied<u32, &'static str>>) -> Vec<u32> {
+        assert!(replied.iter().all(|(_, error)| error.is_none()), "{replied:?}");
+        replied.into_iter().map(|(number, _)| number).collect()
+    }
+
+    fn settle(ledger: &mut TestLedger) -> Vec<u32> {
+        match ledger.settle(Evidence::Pong) {
+            Settled::Replied(replied) => accepted(replied),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn replies_release_in_order() {
         let mut ledger = ledger();
         send(&mut ledger, 1..=3);
-        assert_eq!(replies(&mut ledger, 2), [1, 2]);
+        assert_eq!(accept(&mut ledger, 2), [1, 2]);
         assert_eq!(ledger.into_unacknowledged().collect::<Vec<_>>(), [3]);
     }
 
     #[test]
-    fn a_reply_too_many_releases_nothing() {
+    fn a_refusal_goes_to_its_own_notification() {
         let mut ledger = ledger();
-        assert_eq!(ledger.reply(false), None);
-        send(&mut ledger, 1..=1);
-        assert_eq!(ledger.reply(false), Some(1));
-        assert_eq!(ledger.reply(true), None);
+        send(&mut ledger, 1..=3);
+        assert_eq!(ledger.reply(None), [(1, None)]);
+        assert_eq!(ledger.reply(Some("no")), [(2, Some("no"))]);
+        assert_eq!(ledger.reply(None), [(3, None)]);
+        assert!(!ledger.is_unsettled());
     }
 
     #[test]
-    fn while_in_doubt_a_reply_counts_for_the_oldest_message() {
+    fn while_in_doubt_a_notification_waits_for_as_many_replies_more() {
+        let mut ledger = ledger();
+        send(&mut ledger, 1..=1);
+        ledger.sent_other(Other::Answer);
+        send(&mut ledger, 2..=3);
+        assert_eq!(accept(&mut ledger, 1), [1]);
+        assert!(accept(&mut ledger, 1).is_empty(), "it may be the answer's");
+        assert_eq!(accept(&mut ledger, 1), [2]);
+        assert_eq!(accept(&mut ledger, 1), [3]);
+    }
+
+    #[test]
+    fn a_handshake_may_have_ten_replies() {
         let mut ledger = ledger();
         ledger.sent_other(Other::Handshake);
-        send(&mut ledger, 1..=2);
-        ledger.sent_other(Other::Answer);
-        assert_eq!(replies(&mut ledger, 2), [1], "the handshake's reply may be among them");
+        assert!(accept(&mut ledger, 10).is_empty(), "before anything else was sent they mean nothing");
+        send(&mut ledger, 1..=1);
+        assert!(accept(&mut ledger, 10).is_empty());
+        assert_eq!(accept(&mut ledger, 1), [1]);
+    }
+
+    #[test]
+    fn a_refusal_in_doubt_waits_for_a_quiet_moment_and_then_finds_its_notification() {
+        for acknowledged in [0, 1, 3] {
+            let mut ledger = ledger();
+            ledger.sent_other(Other::Handshake);
+            send(&mut ledger, 1..=4);
+            assert!(accept(&mut ledger, acknowledged).is_empty(), "the handshake's");
+            for error in [None, Some("no"), None, None] {
+                assert_eq!(ledger.reply(error), []);
+            }
+            let expected = vec![(1, None), (2, Some("no")), (3, None), (4, None)];
+            assert_eq!(ledger.settle(Evidence::Pong), Settled::Replied(expected), "{acknowledged}");
+        }
     }
 
     #[test]
@@ -338,39 +493,53 @@ mod tests {
         let mut ledger = ledger();
         ledger.sent_other(Other::Handshake);
         send(&mut ledger, 1..=2);
-        assert_eq!(replies(&mut ledger, 2), [1]);
-        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![2]));
+        assert!(accept(&mut ledger, 2).is_empty());
+        assert_eq!(settle(&mut ledger), [1, 2]);
         send(&mut ledger, 3..=3);
-        assert_eq!(ledger.reply(false), Some(3));
+        assert_eq!(accept(&mut ledger, 1), [3]);
         ledger.sent_other(Other::Handshake);
         send(&mut ledger, 4..=4);
-        assert_eq!(ledger.reply(false), None, "each handshake is in doubt anew");
+        assert!(accept(&mut ledger, 1).is_empty(), "each handshake is in doubt anew");
     }
 
     #[test]
-    fn a_quiet_moment_tells_that_everything_is_acknowledged() {
+    fn a_quiet_moment_tells_that_answers_are_acknowledged() {
         let mut ledger = ledger();
-        send(&mut ledger, 1..=1);
         ledger.sent_other(Other::Answer);
-        assert_eq!(replies(&mut ledger, 2), [1]);
-        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![]));
+        send(&mut ledger, 1..=1);
+        assert_eq!(accept(&mut ledger, 2), [1]);
+        assert!(settle(&mut ledger).is_empty());
         assert_eq!(ledger.known(), Known { answers: Some(true) });
         ledger.sent_other(Other::Answer);
         send(&mut ledger, 2..=2);
-        assert_eq!(ledger.reply(false), None, "the answer's");
-        assert_eq!(ledger.reply(false), Some(2));
+        assert!(accept(&mut ledger, 1).is_empty(), "the answer's");
+        assert_eq!(accept(&mut ledger, 1), [2]);
+    }
+
+    #[test]
+    fn a_refusal_finds_its_notification_among_acknowledged_answers() {
+        let mut ledger = ledger();
+        ledger.sent_other(Other::Answer);
+        send(&mut ledger, 1..=1);
+        ledger.sent_other(Other::Answer);
+        send(&mut ledger, 2..=2);
+        for error in [None, None, None] {
+            let _ = ledger.reply(error);
+        }
+        assert_eq!(ledger.reply(Some("no")), []);
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::Replied(vec![(2, Some("no"))]));
     }
 
     #[test]
     fn what_was_learnt_holds_for_the_next_link() {
         let mut ledger = ledger();
         ledger.sent_other(Other::Answer);
-        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![]));
+        assert!(settle(&mut ledger).is_empty());
         assert_eq!(ledger.known(), Known { answers: Some(false) });
-        let mut next = Ledger::new(WINDOW, ledger.known());
+        let mut next = TestLedger::new(WINDOW, ledger.known());
         next.sent_other(Other::Answer);
         send(&mut next, 1..=1);
-        assert_eq!(next.reply(false), Some(1));
+        assert_eq!(accept(&mut next, 1), [1]);
     }
 
     #[test]
@@ -378,10 +547,10 @@ mod tests {
         let mut ledger = ledger();
         ledger.sent_other(Other::Handshake);
         assert!(ledger.is_unsettled());
-        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![]));
+        assert!(settle(&mut ledger).is_empty());
         assert!(!ledger.is_unsettled());
         send(&mut ledger, 1..=1);
-        assert_eq!(ledger.reply(false), Some(1));
+        assert_eq!(accept(&mut ledger, 1), [1]);
     }
 
     #[test]
@@ -390,8 +559,8 @@ mod tests {
         ledger.sent_other(Other::Handshake);
         ledger.sent_other(Other::Answer);
         send(&mut ledger, 1..=1);
-        assert!(replies(&mut ledger, 2).is_empty());
-        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![1]));
+        assert!(accept(&mut ledger, 2).is_empty());
+        assert_eq!(settle(&mut ledger), [1]);
         assert_eq!(ledger.known(), Known::default());
     }
 
@@ -399,13 +568,13 @@ mod tests {
     fn missing_replies_are_waited_for_while_there_is_patience() {
         let mut ledger = ledger();
         send(&mut ledger, 1..=3);
-        assert_eq!(replies(&mut ledger, 2), [1, 2]);
+        assert_eq!(accept(&mut ledger, 2), [1, 2]);
         assert_eq!(ledger.settle(Evidence::Pong), Settled::Undecided);
         assert_eq!(ledger.settle(Evidence::Patience), Settled::Unacknowledged(vec![3]));
         assert!(!ledger.is_silent());
         send(&mut ledger, 4..=4);
-        assert_eq!(ledger.reply(false), None, "it may be that of 3");
-        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![4]), "it was not");
+        assert!(accept(&mut ledger, 1).is_empty(), "it may be that of 3");
+        assert_eq!(settle(&mut ledger), [4], "it was not");
     }
 
     #[test]
@@ -438,28 +607,32 @@ mod tests {
         send(&mut ledger, 1..=2);
         assert_eq!(ledger.settle(Evidence::Pong), Settled::Unacknowledged(vec![1, 2]));
         send(&mut ledger, 3..=3);
-        assert_eq!(replies(&mut ledger, 3), [3]);
+        assert_eq!(accept(&mut ledger, 3), [3]);
         assert!(!ledger.is_silent());
     }
 
     #[test]
-    fn an_error_is_never_that_of_a_handshake() {
-        let mut ledger = ledger();
-        ledger.sent_other(Other::Handshake);
+    fn doubts_that_fill_the_window_ask_for_a_quiet_moment() {
+        let mut ledger = TestLedger::new(Window { messages: 2, bytes: 1000 }, Known::default());
         send(&mut ledger, 1..=2);
-        assert_eq!(ledger.reply(true), Some(1));
-        assert_eq!(ledger.reply(false), Some(2));
-        assert_eq!(ledger.settle(Evidence::Pong), Settled::Acknowledged(vec![]));
+        assert!(!ledger.is_stuck(), "nothing is in doubt");
+        let mut ledger = TestLedger::new(Window { messages: 2, bytes: 1000 }, Known::default());
+        ledger.sent_other(Other::Answer);
+        ledger.sent_other(Other::Answer);
+        send(&mut ledger, 1..=2);
+        assert!(accept(&mut ledger, 2).is_empty() && ledger.is_stuck());
+        assert_eq!(settle(&mut ledger), [1, 2]);
+        assert!(!ledger.is_stuck());
     }
 
     #[test]
     fn the_window_is_full_at_either_bound() {
-        let mut ledger = Ledger::new(Window { messages: 2, bytes: 100 }, Known::default());
+        let mut ledger = TestLedger::new(Window { messages: 2, bytes: 100 }, Known::default());
         ledger.sent(1, 10);
         assert!(ledger.has_room());
         ledger.sent(2, 10);
         assert!(!ledger.has_room());
-        let _ = ledger.reply(false);
+        let _ = ledger.reply(None);
         assert!(ledger.has_room());
         ledger.sent(3, 90);
         assert!(!ledger.has_room());

@@ -6,7 +6,7 @@ mod outbox;
 mod quiet;
 mod receipt;
 
-pub(crate) use ledger::{Evidence, Known, Ledger, Other, Settled, Window};
+pub(crate) use ledger::{Evidence, Known, Ledger, Other, Replied, Settled, Window};
 pub(crate) use outbox::{Entry, Offered, Outbox};
 pub use outbox::{NotifyError, OverflowPolicy};
 pub(crate) use quiet::{Due, Quiet};
