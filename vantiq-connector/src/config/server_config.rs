@@ -14,7 +14,7 @@ use super::{
     Secret,
     error::{ConfigError, Fault},
     properties::{self, Property},
-    setting::{Settings, key},
+    setting::{Settings, Warning, key},
 };
 use crate::{
     source_pattern::{NameFault, name_fault},
@@ -55,7 +55,7 @@ pub struct ServerConfig {
     pub(crate) binary_frames: bool,
     pub(crate) query_errors_as_array: bool,
     /// What to tell the operator, once there is a log.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
     values: HashMap<String, String>,
 }
 
@@ -76,7 +76,7 @@ impl ServerConfig {
     /// # Errors
     /// [`ConfigError`], where there is neither, or one with a mistake in it.
     pub fn find() -> Result<Self, ConfigError> {
-        Self::find_under(Path::new(""), &[])
+        Self::find_under(Path::new(""))
     }
 
     /// Reads the file at `path`.
@@ -84,7 +84,7 @@ impl ServerConfig {
     /// # Errors
     /// [`ConfigError`] where it cannot be read, or has a mistake in it.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        Self::load_with(path.as_ref(), &[])
+        Self::load_from(path.as_ref())
     }
 
     /// Reads the text of a `server.config`.
@@ -92,7 +92,7 @@ impl ServerConfig {
     /// # Errors
     /// [`ConfigError`] where the text has a mistake in it.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        Self::from_text(None, text, &[], environment_token)
+        Self::from_text(None, text, environment_token)
     }
 
     /// The same settings, in code.
@@ -116,41 +116,39 @@ impl ServerConfig {
         self.values.get(key).map(String::as_str)
     }
 
-    pub(crate) fn find_under(folder: &Path, extra_keys: &[String]) -> Result<Self, ConfigError> {
+    pub(crate) fn find_under(folder: &Path) -> Result<Self, ConfigError> {
         let paths = SEARCH_PATH.map(|path| folder.join(path));
         if let Some(path) = paths.iter().find(|path| path.exists()) {
-            return Self::load_with(path, extra_keys);
+            return Self::load_from(path);
         }
         let tried = paths.map(|path| path.display().to_string()).join(" and ");
         Err(ConfigError::about(None, None, None, Fault::NotFound { tried }))
     }
 
-    pub(crate) fn load_with(path: &Path, extra_keys: &[String]) -> Result<Self, ConfigError> {
+    pub(crate) fn load_from(path: &Path) -> Result<Self, ConfigError> {
         let fault = |fault| ConfigError::about(Some(path.to_owned()), None, None, fault);
         let bytes = fs::read(path).map_err(|error| fault(Fault::Unreadable(error)))?;
         let text = String::from_utf8(bytes).map_err(|_| fault(Fault::NotUtf8))?;
-        Self::from_text(Some(path), &text, extra_keys, environment_token)
+        Self::from_text(Some(path), &text, environment_token)
     }
 
     fn from_text(
         path: Option<&Path>,
         text: &str,
-        extra_keys: &[String],
         token: impl FnOnce() -> Option<String>,
     ) -> Result<Self, ConfigError> {
         let origin = path.map(Path::to_owned);
         let properties = properties::parse(text).map_err(|error| {
             ConfigError::about(origin.clone(), Some(error.line), None, Fault::Syntax(error.to_string()))
         })?;
-        Self::from_settings(Settings::new(origin, properties), extra_keys, token)
+        Self::from_settings(Settings::new(origin, properties), token)
     }
 
     fn from_settings(
         settings: Settings,
-        extra_keys: &[String],
         token: impl FnOnce() -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let mut warnings = settings.unknown_keys(extra_keys);
+        let mut warnings = settings.unknown_keys();
         let kw_args = connect_kw_args(&settings, &mut warnings)?;
         Ok(Self {
             endpoint: endpoint(&settings)?,
@@ -230,7 +228,7 @@ struct ConnectKwArgs {
     others: HashMap<String, serde_json::Value>,
 }
 
-fn connect_kw_args(settings: &Settings, warnings: &mut Vec<String>) -> Result<ConnectKwArgs, ConfigError> {
+fn connect_kw_args(settings: &Settings, warnings: &mut Vec<Warning>) -> Result<ConnectKwArgs, ConfigError> {
     let expected = r#"JSON such as {"disableSslVerification": true}"#;
     let args = match settings.text(key::CONNECT_KW_ARGS) {
         None => ConnectKwArgs::default(),
@@ -244,8 +242,11 @@ fn connect_kw_args(settings: &Settings, warnings: &mut Vec<String>) -> Result<Co
     };
     let mut others: Vec<_> = args.others.keys().cloned().collect();
     others.sort();
-    warnings.extend(others.iter().map(|name| {
-        format!("`{name}` in `connectKWArgs` is an argument of Python's WebSocket library and is ignored")
+    warnings.extend(others.iter().map(|name| Warning {
+        key: key::CONNECT_KW_ARGS.to_owned(),
+        text: format!(
+            "`{name}` in `connectKWArgs` is an argument of Python's WebSocket library and is ignored"
+        ),
     }));
     Ok(args)
 }
@@ -358,7 +359,7 @@ impl ServerConfigBuilder {
             }
             self = Self { sources: Vec::new(), ..self }.set(key::SOURCES, self.sources.join(","));
         }
-        ServerConfig::from_settings(Settings::new(None, self.properties), &[], environment_token)
+        ServerConfig::from_settings(Settings::new(None, self.properties), environment_token)
     }
 }
 
@@ -376,7 +377,7 @@ mod tests {
     const LEAST: &str = "targetServer=https://h\nauthToken=hunter2\nsources=a";
 
     fn read(text: &str) -> Result<ServerConfig, ConfigError> {
-        ServerConfig::from_text(Some(Path::new("server.config")), text, &[], || None)
+        ServerConfig::from_text(Some(Path::new("server.config")), text, || None)
     }
 
     fn with(line: &str) -> Result<ServerConfig, ConfigError> {
@@ -464,7 +465,7 @@ mod tests {
     #[test]
     fn the_file_s_token_beats_the_environment_s_and_a_blank_one_counts_as_none() {
         let token = |text: &str, variable: Option<&str>| {
-            let config = ServerConfig::from_text(None, text, &[], || variable.map(str::to_owned));
+            let config = ServerConfig::from_text(None, text, || variable.map(str::to_owned));
             config.map(|config| config.auth_token.expose().to_owned()).ok()
         };
         let rest = "targetServer=h\nsources=a";
@@ -494,8 +495,9 @@ mod tests {
     #[test]
     fn an_unknown_key_is_a_warning_with_the_nearest_known_one() {
         let config = with("sendPing=true\ncolour=red\nmodelDirectory=/m").unwrap();
+        let warnings: Vec<_> = config.warnings.iter().map(|warning| warning.text.as_str()).collect();
         assert_eq!(
-            config.warnings,
+            warnings,
             [
                 "server.config:4: unknown key `sendPing` is ignored; did you mean `sendPings`?",
                 "server.config:5: unknown key `colour` is ignored",
@@ -509,7 +511,7 @@ mod tests {
         let config = with(r#"connectKWArgs={"disableSslVerification": true, "max_size": 1}"#).unwrap();
         assert!(config.disable_ssl_verification);
         assert_eq!(config.warnings.len(), 1);
-        assert!(config.warnings[0].contains("`max_size`"), "{:?}", config.warnings);
+        assert!(config.warnings[0].text.contains("`max_size`"), "{:?}", config.warnings);
     }
 
     #[test]
@@ -540,7 +542,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_names_where_it_was_looked_for() {
-        let error = ServerConfig::find_under(Path::new("/nonexistent"), &[]).unwrap_err().to_string();
+        let error = ServerConfig::find_under(Path::new("/nonexistent")).unwrap_err().to_string();
         assert!(error.contains("serverConfig/server.config and"), "{error}");
         let error = ServerConfig::load("/nonexistent/server.config").unwrap_err();
         assert_eq!(error.to_string(), "/nonexistent/server.config: cannot be read");

@@ -48,6 +48,13 @@ const FOREIGN: [&str; 4] = ["modelDirectory", "defaultBindPort", "defaultBindAdd
 /// How alike a known key must be to be proposed for an unknown one, from 0 to 1.
 const LIKENESS: f64 = 0.75;
 
+/// Something in the settings that is ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Warning {
+    pub(crate) key: String,
+    pub(crate) text: String,
+}
+
 /// What a file or a builder says under each key, the last of duplicates, with the place for error messages.
 #[derive(Debug)]
 pub(super) struct Settings {
@@ -101,22 +108,23 @@ impl Settings {
     }
 
     /// A warning for each key that nobody knows, in the order of the file.
-    pub(super) fn unknown_keys(&self, extra: &[String]) -> Vec<String> {
-        let is_known = |key: &str| {
-            KNOWN.contains(&key) || FOREIGN.contains(&key) || extra.iter().any(|extra| extra == key)
-        };
+    pub(super) fn unknown_keys(&self) -> Vec<Warning> {
+        let is_known = |key: &str| KNOWN.contains(&key) || FOREIGN.contains(&key);
         let mut unknown: Vec<_> = self.by_key.values().filter(|property| !is_known(&property.key)).collect();
         unknown.sort_by_key(|property| property.line);
         unknown.into_iter().map(|property| self.warning(property)).collect()
     }
 
-    fn warning(&self, property: &Property) -> String {
-        let file = self.origin.as_ref().map_or_else(|| "settings".into(), |path| path.display().to_string());
-        let (line, key) = (property.line, &property.key);
-        match nearest(key) {
-            Some(known) => format!("{file}:{line}: unknown key `{key}` is ignored; did you mean `{known}`?"),
-            None => format!("{file}:{line}: unknown key `{key}` is ignored"),
-        }
+    fn warning(&self, property: &Property) -> Warning {
+        let place = self.origin.as_ref().map(|path| format!("{}:{}: ", path.display(), property.line));
+        let key = property.key.clone();
+        let hint = nearest(&key).map(|known| format!("; did you mean `{known}`?"));
+        let text = format!(
+            "{}unknown key `{key}` is ignored{}",
+            place.unwrap_or_default(),
+            hint.unwrap_or_default()
+        );
+        Warning { key, text }
     }
 
     /// Every key and value, for connectors with keys of their own.

@@ -200,11 +200,12 @@ impl ConnectorSetBuilder {
     /// and [`TwoHandlers`](ConnectorError::TwoHandlers) for a source that no handler, or no single one,
     /// serves.
     pub fn build(self) -> Result<ConnectorSet, ConnectorError> {
-        let config = match self.settings {
-            Settings::Find => ServerConfig::find_under(std::path::Path::new(""), &self.own_keys)?,
-            Settings::File(path) => ServerConfig::load_with(&path, &self.own_keys)?,
+        let mut config = match self.settings {
+            Settings::Find => ServerConfig::find()?,
+            Settings::File(path) => ServerConfig::load(path)?,
             Settings::Given(config) => *config,
         };
+        config.warnings.retain(|warning| !self.own_keys.contains(&warning.key));
         let handlers: Result<Vec<_>, ConnectorError> =
             config.sources.iter().map(|name| choose(name, &self.handlers)).collect();
         let (names, handlers) = (config.sources.clone(), handlers?);

@@ -90,7 +90,7 @@ impl ConnectorSet {
     /// Not cancel safe: dropping it ends all connections at once, and handlers without their `close`.
     pub async fn serve(self, stop: CancellationToken) -> Result<(), ConnectorError> {
         for warning in &self.context.config.warnings {
-            warn!("{warning}");
+            warn!("{}", warning.text);
         }
         let _closed = self.context.closed.clone().drop_guard();
         self.context.serving.cancel();
