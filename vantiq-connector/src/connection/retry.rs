@@ -22,7 +22,7 @@ pub(crate) enum LinkEnd {
     #[error("no connection")]
     NotOpened(#[source] TransportError),
     /// It was lost, or the server closed it.
-    #[error("connection lost")]
+    #[error("link lost")]
     Lost(#[source] TransportError),
     /// The peer is silent for too long.
     #[error("the server is silent; the connection is taken for dead")]

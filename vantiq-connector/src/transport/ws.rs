@@ -181,6 +181,8 @@ fn lost(error: tungstenite::Error) -> TransportError {
         tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => {
             TransportErrorKind::Closed { code: None }.into()
         }
+        // Its own text repeats that of its cause.
+        tungstenite::Error::Io(error) => TransportError::new(TransportErrorKind::Lost, error),
         tungstenite::Error::Capacity(error) => TransportError::new(TransportErrorKind::TooLarge, error),
         other => TransportError::new(TransportErrorKind::Lost, other),
     }
