@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 
 use crate::{
     context::SourceContext,
-    delivery::{Delivery, DeliveryError, Due, Entry, Evidence, Ledger, Other, Quiet, Replied, Settled},
+    delivery::{CALM, Delivery, DeliveryError, Due, Entry, Evidence, Ledger, Other, Quiet, Replied, Settled},
     protocol::{ServerError, StatusMessage},
 };
 
@@ -21,12 +21,22 @@ pub(super) struct Deliveries {
     /// With a server that acknowledges nothing: the ping under way and the last notification before it.
     barrier: Option<Barrier>,
     may_ping: bool,
-    /// Since when answers are held back to make a quiet moment.
-    holding_since: Option<Instant>,
+    hold: Hold,
 }
 
-/// How long answers are held back at most. Once for a server: afterwards it is known.
-const HOLD: Duration = Duration::from_secs(3);
+/// How long messages are held back at most to make a quiet moment. One that succeeds is enough for good:
+/// afterwards it is known whether the server acknowledges answers.
+const HOLD: Duration = Duration::from_secs(5);
+/// How long to wait before another attempt.
+const HOLD_PAUSE: Duration = Duration::from_secs(30);
+
+/// Whether messages are held back to make a quiet moment.
+#[derive(Debug, Clone, Copy)]
+enum Hold {
+    No,
+    Until(Instant),
+    NotBefore(Instant),
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Barrier {
@@ -38,19 +48,13 @@ impl Deliveries {
     pub(super) fn new(context: Arc<SourceContext>, now: Instant) -> Self {
         let may_ping = context.set.config.send_pings;
         let ledger = Some(Ledger::new(context.options.window, context.set.known()));
-        Self {
-            ledger,
-            quiet: Quiet::new(may_ping, now),
-            barrier: None,
-            may_ping,
-            holding_since: None,
-            context,
-        }
+        Self { ledger, quiet: Quiet::new(may_ping, now), barrier: None, may_ping, hold: Hold::No, context }
     }
 
     /// Whether the window has room for another notification.
     pub(super) fn has_room(&self) -> bool {
-        self.ledger().has_room()
+        let held = matches!(self.hold, Hold::Until(_)) && self.ledger().is_overloaded();
+        self.ledger().has_room() && !held
     }
 
     /// Whether every notification was delivered.
@@ -63,19 +67,19 @@ impl Deliveries {
         let entry = self.context.outbox.pop()?;
         let frame = entry.frame.clone();
         self.ledger_mut().sent(entry, frame.len());
-        self.quiet.activity(now);
+        self.quiet.progress(now);
         Some(frame)
     }
 
     /// Another message was sent that the server may acknowledge.
     pub(super) fn sent_other(&mut self, kind: Other, now: Instant) {
         self.ledger_mut().sent_other(kind);
-        self.quiet.activity(now);
+        self.quiet.disturbed(now);
     }
 
     /// A status came. Returns whether it was of use: whether it answers a notification.
     pub(super) fn status(&mut self, status: &StatusMessage, now: Instant) -> bool {
-        self.quiet.activity(now);
+        self.quiet.progress(now);
         let error = status.error();
         if let Some(error) = &error {
             warn!(%error, "the server refused something, a notification most likely");
@@ -88,13 +92,17 @@ impl Deliveries {
 
     /// Whether answers to queries are to wait: notifications are stuck behind the doubt whether answers are
     /// acknowledged, and only a quiet moment can tell.
-    pub(super) fn hold_answers(&mut self, now: Instant) -> bool {
-        if self.ledger().is_stuck() {
-            self.holding_since.get_or_insert(now);
-        } else {
-            self.holding_since = None;
-        }
-        self.holding_since.is_some()
+    pub(super) fn holds_answers(&mut self, now: Instant) -> bool {
+        let stuck = self.ledger().is_stuck() && self.quiet.last_progress() + CALM <= now;
+        let wanted = stuck || self.ledger().is_overloaded();
+        self.hold = match self.hold {
+            Hold::No if wanted => Hold::Until(now + HOLD),
+            Hold::Until(_) if !wanted => Hold::No,
+            Hold::Until(at) if at <= now => Hold::NotBefore(now + HOLD_PAUSE),
+            Hold::NotBefore(at) if at <= now => Hold::No,
+            hold => hold,
+        };
+        matches!(self.hold, Hold::Until(_))
     }
 
     /// The answer to a ping came: all that was sent before the ping has arrived.
@@ -112,8 +120,11 @@ impl Deliveries {
             return None;
         }
         let quiet = if self.wants_barrier() { Some(now) } else { self.quiet.due_at() };
-        let held = self.holding_since.map(|since| since + HOLD);
-        quiet.into_iter().chain(held).min()
+        let hold = match self.hold {
+            Hold::No => self.ledger().is_stuck().then(|| self.quiet.last_progress() + CALM),
+            Hold::Until(at) | Hold::NotBefore(at) => Some(at),
+        };
+        quiet.into_iter().chain(hold.filter(|at| *at > now)).min()
     }
 
     /// Does what is due. Returns whether a ping is to be sent, with the next number, and told to
@@ -124,11 +135,6 @@ impl Deliveries {
         }
         if self.wants_barrier() {
             return true;
-        }
-        if self.holding_since.is_some_and(|since| since + HOLD <= now) {
-            self.holding_since = None;
-            self.settle(Evidence::Patience);
-            return false;
         }
         match self.quiet.due(now) {
             None => false,

@@ -155,7 +155,7 @@ impl<'a> Link<'a> {
             self.advance_stop();
             let (may_read, now) = (self.may_read(), Instant::now());
             self.heartbeat.reading(may_read, now);
-            let may_answer = self.writer.waiting() < WRITE_AHEAD && !self.deliveries.hold_answers(now);
+            let may_answer = self.writer.waiting() < WRITE_AHEAD && !self.deliveries.holds_answers(now);
             let wake_at = self.wake_at(now);
             if wake.deadline() != wake_at {
                 wake.as_mut().reset(wake_at);

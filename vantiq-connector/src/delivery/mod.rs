@@ -9,6 +9,6 @@ mod receipt;
 pub(crate) use ledger::{Evidence, Known, Ledger, Other, Replied, Settled, Window};
 pub(crate) use outbox::{Entry, Offered, Outbox};
 pub use outbox::{NotifyError, OverflowPolicy};
-pub(crate) use quiet::{Due, Quiet};
+pub(crate) use quiet::{CALM, Due, Quiet};
 pub use receipt::{Delivery, DeliveryError, Receipt};
 use receipt::{Outcome, receipt};

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use super::Evidence;
 
 /// How long nothing must happen, before the ping and again after the pong.
-const CALM: Duration = Duration::from_millis(500);
+pub(crate) const CALM: Duration = Duration::from_millis(500);
 /// How long nothing must happen where no ping can prove anything.
 const CALM_WITHOUT_PINGS: Duration = Duration::from_secs(2);
-/// How long missing replies are waited for, from the last message or reply.
+/// How long missing replies are waited for, from the last notification or reply.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is to be done now.
@@ -30,7 +30,8 @@ pub(crate) enum Due {
 #[derive(Debug)]
 pub(crate) struct Quiet {
     may_ping: bool,
-    last_activity: Instant,
+    /// When the last notification was sent or the last reply came.
+    last_progress: Instant,
     phase: Phase,
 }
 
@@ -47,12 +48,22 @@ enum Phase {
 impl Quiet {
     pub(crate) fn new(may_ping: bool, now: Instant) -> Self {
         let calm = if may_ping { CALM } else { CALM_WITHOUT_PINGS };
-        Self { may_ping, last_activity: now, phase: Phase::Calming(now + calm) }
+        Self { may_ping, last_progress: now, phase: Phase::Calming(now + calm) }
     }
 
-    /// A message was sent, or a reply came: begin anew.
-    pub(crate) fn activity(&mut self, now: Instant) {
+    /// A notification was sent, or a reply came: begin anew.
+    pub(crate) fn progress(&mut self, now: Instant) {
         *self = Self::new(self.may_ping, now);
+    }
+
+    /// Another message was sent: wait for calm anew, with no more patience than before.
+    pub(crate) fn disturbed(&mut self, now: Instant) {
+        self.phase = Self::new(self.may_ping, now).phase;
+    }
+
+    /// When the last notification was sent or the last reply came.
+    pub(crate) const fn last_progress(&self) -> Instant {
+        self.last_progress
     }
 
     /// When [`due`](Self::due) has something to say; `None` while a pong is awaited.
@@ -71,7 +82,7 @@ impl Quiet {
             Phase::Proven(at) if at <= now => Evidence::Pong,
             _ => return None,
         };
-        let patience_over = now - self.last_activity >= PATIENCE;
+        let patience_over = now - self.last_progress >= PATIENCE;
         self.phase = Self::new(self.may_ping, now).phase;
         Some(Due::Settle(if patience_over { Evidence::Patience } else { evidence }))
     }
@@ -114,7 +125,7 @@ mod tests {
         let start = Instant::now();
         let mut quiet = Quiet::new(true, start);
         quiet.ping_sent(1);
-        quiet.activity(start);
+        quiet.progress(start);
         quiet.pong(1, start);
         assert_eq!(quiet.due(start + CALM), Some(Due::Ping));
     }
