@@ -3,8 +3,8 @@
 /// What a log shows of a message at most, in characters.
 const EXCERPT_CHARS: usize = 120;
 
-/// Texts that the protocol itself uses; all other quoted texts are hidden.
-const PROTOCOL_WORDS: [&str; 17] = [
+/// Words that the protocol itself uses; all others are hidden.
+const PROTOCOL_WORDS: [&str; 20] = [
     "op",
     "status",
     "body",
@@ -22,10 +22,13 @@ const PROTOCOL_WORDS: [&str; 17] = [
     "publish",
     "query",
     "notification",
+    "true",
+    "false",
+    "null",
 ];
 
-/// The beginning of a frame that could not be decoded, with every quoted text hidden that is no word of
-/// the protocol, and every number of more than three digits: it may be half a configuration document.
+/// The beginning of a frame that could not be decoded: its punctuation, the words of the protocol, and
+/// numbers of up to three digits. The rest is hidden, for it may be any part of a configuration document.
 pub(crate) fn excerpt(frame: &[u8]) -> String {
     let text = String::from_utf8_lossy(&frame[..frame.len().min(16 * EXCERPT_CHARS)]);
     let mut shown = String::new();
@@ -35,39 +38,25 @@ pub(crate) fn excerpt(frame: &[u8]) -> String {
             shown.push('…');
             break;
         }
-        let taken = match first {
-            '"' => quoted(rest, &mut shown),
-            '0'..='9' => number(rest, &mut shown),
-            _ => {
-                shown.push(if first.is_control() { ' ' } else { first });
-                first.len_utf8()
-            }
-        };
-        rest = &rest[taken..];
+        let end = rest.find(|next| !is_of_a_word(next)).unwrap_or(rest.len());
+        let (word, others) = rest.split_at(if end == 0 { first.len_utf8() } else { end });
+        shown.push_str(match word {
+            _ if first.is_control() => " ",
+            word if end == 0 || PROTOCOL_WORDS.contains(&word) || is_short_number(word) => word,
+            _ => "…",
+        });
+        rest = others;
     }
     shown
 }
 
-/// Shows or hides the quoted text that `rest` starts with; returns its length.
-fn quoted(rest: &str, shown: &mut String) -> usize {
-    let mut escaped = false;
-    let end = rest[1..].find(|next: char| {
-        let closes = next == '"' && !escaped;
-        escaped = next == '\\' && !escaped;
-        closes
-    });
-    let (word, taken) = end.map_or((&rest[1..], rest.len()), |end| (&rest[1..=end], end + 2));
-    shown.push('"');
-    shown.push_str(if PROTOCOL_WORDS.contains(&word) { word } else { "…" });
-    shown.push('"');
-    taken
+/// Generous, so that no secret is taken for two words.
+fn is_of_a_word(next: char) -> bool {
+    !next.is_ascii() || next.is_ascii_alphanumeric() || "_-.+/=@$%&*~^|'".contains(next)
 }
 
-/// Shows or hides the number that `rest` starts with; returns its length.
-fn number(rest: &str, shown: &mut String) -> usize {
-    let end = rest.find(|next: char| !next.is_ascii_digit()).unwrap_or(rest.len());
-    shown.push_str(if end > 3 { "…" } else { &rest[..end] });
-    end
+fn is_short_number(word: &str) -> bool {
+    word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A deserialisation message without the value that it quotes: `invalid type: string "x", expected u16`
@@ -92,9 +81,10 @@ mod tests {
             excerpt(br#"{"op":"configureExtension","object":{"config":{"password":"hunter2","pin":123456"#),
             r#"{"op":"configureExtension","object":{"config":{"…":"…","…":…"#
         );
-        assert_eq!(excerpt(br#"{"status":200,"body":"half \" a token"#), r#"{"status":200,"body":"…""#);
-        assert_eq!(excerpt(b"<html>\nhello"), "<html> hello");
-        assert_eq!(excerpt(&[0xff, b'a']), "\u{fffd}a");
+        assert_eq!(excerpt(br#"{"status":200,"body":"half \" a token"#), r#"{"status":200,"body":"… \" … …"#);
+        assert_eq!(excerpt(br#"sword":"hunter2","limit":1"#), r#"…":"…","…":1"#);
+        assert_eq!(excerpt(b"<html>\nhello"), "<…> …");
+        assert_eq!(excerpt(&[0xff, b'a']), "…");
     }
 
     #[test]
