@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tracing::{info, trace, warn};
 
@@ -39,7 +39,7 @@ const READ_STOP: usize = 1_024;
 /// The delays of `connectExtension` after a refusal, on the same link (`docs/PROTOCOL.md`, section 5).
 const ATTACH_BACKOFF: BackoffRange =
     BackoffRange { first: Duration::from_millis(250), longest: Duration::from_secs(30) };
-/// How long the server may take to answer our close frame.
+/// How long the server may take to answer our close frame, and to take our answer to its own.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 /// A link that was attached this long has proved itself, whatever was said over it.
 const PROOF: Duration = Duration::from_secs(10);
@@ -142,6 +142,9 @@ impl<'a> Link<'a> {
     pub(super) async fn run(mut self) -> Ended {
         let end = self.turn().await;
         self.end_session();
+        // The library has its answer to a close frame ready, and sends it with the next flush. Whoever else
+        // ended the link loses nothing by one more.
+        let _ = timeout(CLOSE_DEADLINE, self.writer.drive()).await;
         let proven = self.useful || self.attached_at.is_some_and(|at| at.elapsed() >= PROOF);
         Ended { end: if self.stop == Stop::No { end } else { LinkEnd::Stopped }, proven }
     }
