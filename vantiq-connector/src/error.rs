@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, iter};
 
-use crate::{ConfigError, HealthError, TransportError, protocol::ServerError};
+use crate::{ConfigError, TransportError, protocol::ServerError};
 
 /// Why a connector set could not be built, or ended on its own.
 ///
@@ -20,6 +20,10 @@ pub enum ConnectorError {
     /// The command line has a mistake in it. Exit code 64.
     #[error("{0}; write nothing, or the path of a server.config")]
     Usage(String),
+    /// The settings are well-formed and of no use for a connection, such as a certificate file without a
+    /// certificate. Exit code 64.
+    #[error("wrong settings of the connection")]
+    Connection(#[source] TransportError),
     /// A source of `server.config` has no handler. Exit code 64.
     #[error(
         "source `{name}` has no handler; serve it with `#[vantiq_source(\"{name}\")]`, or take it out of `sources`"
@@ -46,9 +50,6 @@ pub enum ConnectorError {
     /// The server refused the access token on the first connect. Exit code 77.
     #[error("the server refused the access token; check `authToken`")]
     CredentialsRefused(#[source] ServerError),
-    /// The TCP probe could not be opened. Exit code 70.
-    #[error("the health probe cannot be opened")]
-    Health(#[source] HealthError),
     /// The operating system refused threads or signals. Exit code 70.
     #[error("the runtime cannot be started")]
     Runtime(#[source] io::Error),
@@ -65,12 +66,16 @@ impl ConnectorError {
     /// refused credentials, 70 for anything else.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Usage(_) | Self::NoHandler { .. } | Self::TwoHandlers { .. } => 64,
+            Self::Config(_)
+            | Self::Connection(_)
+            | Self::Usage(_)
+            | Self::NoHandler { .. }
+            | Self::TwoHandlers { .. } => 64,
             #[cfg(feature = "logging")]
             Self::Logging(_) => 64,
             Self::Unreachable(_) => 69,
             Self::CredentialsRefused(_) => 77,
-            Self::Health(_) | Self::Runtime(_) | Self::Interrupted | Self::Defect => 70,
+            Self::Runtime(_) | Self::Interrupted | Self::Defect => 70,
         }
     }
 }

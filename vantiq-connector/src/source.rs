@@ -155,8 +155,8 @@ impl Source {
         self.context.reconnect.notify_one();
     }
 
-    /// Closes the source for good: calls in flight get their grace, notifications are flushed, then the
-    /// handler and the link are closed. Returns at once. When the last source is closed, the set ends.
+    /// Closes the source for good: calls in flight get their grace, then the handler is closed,
+    /// notifications are flushed, and the link is closed. Returns at once. When the last source is closed, the set ends.
     pub fn close(&self) {
         self.context.stop.cancel();
     }

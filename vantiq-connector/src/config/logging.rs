@@ -82,8 +82,8 @@ pub enum LoggingError {
 /// ```
 ///
 /// Of a `logger.ini` of the Python SDK the levels of its loggers are taken over. `RUST_LOG` overrides all
-/// levels; every event of a source is in the span `source{name=..}`, so
-/// `RUST_LOG=info,[source{name=camera-1}]=trace` shows one source closely.
+/// levels; every event of a source is in the span `source{id=..}`, so
+/// `RUST_LOG=info,[source{id=camera-1}]=trace` shows one source closely.
 ///
 /// # Errors
 /// [`LoggingError`] where the file or `RUST_LOG` has a mistake in it.

@@ -66,8 +66,18 @@ pub enum HealthPolicy {
     /// The author, by `declare_healthy` and `declare_unhealthy`. The default.
     #[default]
     Manual,
-    /// The sources: healthy while every one of them is attached to the server.
+    /// The sources: healthy while every one of them is [`Connected`](crate::SourceState::Connected), that is
+    /// attached to the server with a handler at work.
     Connected,
+}
+
+impl HealthPolicy {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Connected => "connected",
+        }
+    }
 }
 
 impl ServerConfig {
@@ -111,7 +121,8 @@ impl ServerConfig {
         &self.sources
     }
 
-    /// The text under any key, as the file has it: a connector may keep settings of its own there.
+    /// The text under any key, as the file has it, untrimmed: a connector may keep settings of its own there.
+    /// It gives out `authToken` as well; mind where you show it.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)
     }
@@ -339,7 +350,67 @@ impl ServerConfigBuilder {
         self.set(key::RECONNECT_SECRET, secret.into().expose())
     }
 
-    /// Any other key, with the text that the file would have: `.set("sendPings", "false")`.
+    /// `sendPings`: whether to ping the server and to take it for dead when it is silent. Default true.
+    #[must_use]
+    pub fn send_pings(self, send: bool) -> Self {
+        self.set(key::SEND_PINGS, send.to_string())
+    }
+
+    /// `failOnConnectionError`: whether to end when the server cannot be reached at first. Default false.
+    #[must_use]
+    pub fn fail_on_connection_error(self, fail: bool) -> Self {
+        self.set(key::FAIL_ON_CONNECTION_ERROR, fail.to_string())
+    }
+
+    /// `tcpProbePort`: the port of the health probe; 0 takes a free one. Default 8000.
+    #[must_use]
+    pub fn tcp_probe_port(self, port: u16) -> Self {
+        self.set(key::TCP_PROBE_PORT, port.to_string())
+    }
+
+    /// `healthPolicy`: who decides whether the connector is healthy. Default [`HealthPolicy::Manual`].
+    #[must_use]
+    pub fn health_policy(self, policy: HealthPolicy) -> Self {
+        self.set(key::HEALTH_POLICY, policy.as_str())
+    }
+
+    /// `connectKWArgs`: accepts any certificate of the server. For tests only. Default false.
+    #[must_use]
+    pub fn disable_ssl_verification(self, disable: bool) -> Self {
+        self.set(key::CONNECT_KW_ARGS, format!(r#"{{"disableSslVerification": {disable}}}"#))
+    }
+
+    /// `caCertificateFile`: a PEM file with certificates to trust besides those of the system.
+    #[must_use]
+    pub fn ca_certificate_file(self, path: impl AsRef<Path>) -> Self {
+        self.set(key::CA_CERTIFICATE_FILE, path.as_ref().to_string_lossy())
+    }
+
+    /// `proxy`: the URL of an HTTP proxy, or `none`. Default as the environment says.
+    #[must_use]
+    pub fn proxy(self, proxy: impl Into<Secret>) -> Self {
+        self.set(key::PROXY, proxy.into().expose())
+    }
+
+    /// `maxMessageBytes`: larger messages are not sent. Default 262,144.
+    #[must_use]
+    pub fn max_message_bytes(self, bytes: usize) -> Self {
+        self.set(key::MAX_MESSAGE_BYTES, bytes.to_string())
+    }
+
+    /// `binaryFrames`: sends binary frames and not text. Default false.
+    #[must_use]
+    pub fn binary_frames(self, binary: bool) -> Self {
+        self.set(key::BINARY_FRAMES, binary.to_string())
+    }
+
+    /// `queryErrorsAsArray`: sends a query's error as a list of one. Default false.
+    #[must_use]
+    pub fn query_errors_as_array(self, as_array: bool) -> Self {
+        self.set(key::QUERY_ERRORS_AS_ARRAY, as_array.to_string())
+    }
+
+    /// Any key, with the text that the file would have; for keys of the connector's own.
     #[must_use]
     pub fn set(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.properties.push(Property { line: 0, key: key.into(), value: value.into() });
@@ -521,11 +592,26 @@ mod tests {
             .auth_token("hunter2")
             .source("a")
             .sources(["b", "c"])
-            .set("sendPings", "false")
+            .send_pings(false)
+            .fail_on_connection_error(true)
+            .tcp_probe_port(7)
+            .health_policy(HealthPolicy::Connected)
+            .disable_ssl_verification(true)
+            .ca_certificate_file("ca.pem")
+            .proxy("none")
+            .max_message_bytes(5_000)
+            .binary_frames(true)
+            .query_errors_as_array(true)
+            .set("own", "7")
             .build()
             .unwrap();
         assert_eq!(config.sources(), ["a", "b", "c"]);
-        assert!(!config.send_pings);
+        assert!(!config.send_pings && config.fail_on_connection_error && config.disable_ssl_verification);
+        assert!(config.binary_frames && config.query_errors_as_array);
+        assert_eq!((config.tcp_probe_port, config.max_message_bytes), (7, 5_000));
+        assert_eq!((config.health_policy, config.proxy.clone()), (HealthPolicy::Connected, Proxy::None));
+        assert_eq!(config.ca_certificate_file.as_deref(), Some(Path::new("ca.pem")));
+        assert_eq!(config.get("own"), Some("7"));
         let error = ServerConfig::builder().target_server("ftp://h").auth_token("t").source("a").build();
         assert!(error.unwrap_err().to_string().starts_with("`targetServer` has the scheme"));
         let error = ServerConfig::builder().target_server("h").auth_token("t").source("a,b").build();

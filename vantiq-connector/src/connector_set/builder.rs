@@ -196,7 +196,7 @@ impl ConnectorSetBuilder {
     /// Reads the settings and finds the handler of each source.
     ///
     /// # Errors
-    /// [`ConnectorError::Config`] for a mistake in the settings, [`NoHandler`](ConnectorError::NoHandler)
+    /// [`ConnectorError::Config`] and [`Connection`](ConnectorError::Connection) for a mistake in the settings, [`NoHandler`](ConnectorError::NoHandler)
     /// and [`TwoHandlers`](ConnectorError::TwoHandlers) for a source that no handler, or no single one,
     /// serves.
     pub fn build(self) -> Result<ConnectorSet, ConnectorError> {
@@ -210,6 +210,7 @@ impl ConnectorSetBuilder {
             config.sources.iter().map(|name| choose(name, &self.handlers)).collect();
         let (names, handlers) = (config.sources.clone(), handlers?);
         let context = Arc::new(SetContext::new(config, self.options, self.shared));
+        context.dialer.check().map_err(ConnectorError::Connection)?;
         let member = |(name, handler)| Member {
             context: Arc::new(SourceContext::new(name, Arc::clone(&context))),
             handler,

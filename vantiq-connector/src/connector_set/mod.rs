@@ -100,7 +100,7 @@ impl ConnectorSet {
         };
         let mut actors = JoinSet::new();
         for Member { context, handler } in &self.members {
-            let span = info_span!("source", name = context.name);
+            let span = info_span!("source", id = context.name);
             actors.spawn(Actor::new(Arc::clone(context), Arc::clone(handler)).run().instrument(span));
         }
         let result = self.until_closed(actors, &stop).await;

@@ -22,7 +22,7 @@ use crate::{ConnectorError, error};
 pub fn start(builder: ConnectorSetBuilder) -> ExitCode {
     let result = match command_line(std::env::args_os().skip(1).collect()) {
         Ok(Command::Help) => {
-            print!("{HELP}");
+            print!("{}", help(&program_name()));
             Ok(())
         }
         Ok(Command::Run(None)) => run(builder),
@@ -38,10 +38,18 @@ pub fn start(builder: ConnectorSetBuilder) -> ExitCode {
     }
 }
 
-const HELP: &str = "\
+/// The name under which the program was started.
+fn program_name() -> String {
+    let path = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    path.file_name().map_or_else(|| "connector".into(), |name| name.to_string_lossy().into_owned())
+}
+
+fn help(program: &str) -> String {
+    format!(
+        "\
 A connector for Vantiq.
 
-Usage: [SERVER_CONFIG]
+Usage: {program} [SERVER_CONFIG]
 
 Arguments:
   [SERVER_CONFIG]  the settings; serverConfig/server.config or server.config where not given
@@ -49,7 +57,9 @@ Arguments:
 Environment:
   CONNECTOR_AUTH_TOKEN  the access token, where the settings have none
   RUST_LOG              what to log, such as info or vantiq_connector=debug
-";
+"
+    )
+}
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]

@@ -26,8 +26,8 @@ use crate::protocol::Status;
 /// Takes the rows of one query and streams them to the caller while the handler goes on.
 ///
 /// Rows are bundled into messages: one goes out when it has 500 rows, or as many as fit into
-/// `maxMessageBytes`, or when its first row has waited 100 ms, whichever comes first. When the link cannot
-/// take more, [`send`](Self::send) waits.
+/// `maxMessageBytes`, or when its first row has waited 100 ms, whichever comes first;
+/// [`bundle`](crate::ConnectorSetBuilder::bundle) sets both. When the link cannot take more, [`send`](Self::send) waits.
 ///
 /// # Recovery
 /// When the link is lost the caller is gone, too: `send` says [`RowsError::Closed`], and returning that

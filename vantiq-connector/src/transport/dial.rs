@@ -39,6 +39,12 @@ impl Dialer {
         Self { endpoint, proxy, ca_certificate_file, disable_ssl_verification, tls: OnceLock::new() }
     }
 
+    /// Reads what the settings name, so that a mistake shows at the start and not at the first dial.
+    pub(crate) fn check(&self) -> Result<(), TransportError> {
+        self.proxy.check()?;
+        if self.endpoint.is_tls() { self.tls().map(drop) } else { Ok(()) }
+    }
+
     /// Opens a WebSocket. The caller sets the deadline.
     ///
     /// Cancel safe: what was opened so far is closed.

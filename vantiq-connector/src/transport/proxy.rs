@@ -30,6 +30,15 @@ impl Proxy {
         usable.then(|| Self::Url(text.to_owned()))
     }
 
+    /// Without the feature `proxy` there are no tunnels: a proxy that was asked for is an error.
+    pub(super) fn check(&self) -> Result<(), TransportError> {
+        if cfg!(not(feature = "proxy")) && matches!(self, Self::Url(_)) {
+            let unsupported = "`proxy` needs the feature `proxy` of vantiq-connector";
+            return Err(TransportError::new(TransportErrorKind::Settings, unsupported));
+        }
+        Ok(())
+    }
+
     /// A connection to `endpoint` through the proxy; `None` where it is to be dialled directly.
     #[cfg(feature = "proxy")]
     pub(super) async fn tunnel(&self, endpoint: &Endpoint) -> Option<Result<TcpStream, TransportError>> {
@@ -46,13 +55,11 @@ impl Proxy {
         Some(tunnel(proxy.uri(), proxy.basic_auth().cloned(), endpoint).await)
     }
 
-    /// Without the feature `proxy` there are no tunnels: a proxy that was asked for is an error.
+    /// Without the feature every server is dialled directly; [`check`](Self::check) has seen to the rest.
     #[cfg(not(feature = "proxy"))]
     #[expect(clippy::unused_async, reason = "the same signature as with the feature")]
     pub(super) async fn tunnel(&self, _: &Endpoint) -> Option<Result<TcpStream, TransportError>> {
-        let unsupported = "`proxy` needs the feature `proxy` of vantiq-connector";
-        matches!(self, Self::Url(_))
-            .then(|| Err(TransportError::new(TransportErrorKind::Settings, unsupported)))
+        None
     }
 }
 
