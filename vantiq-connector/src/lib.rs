@@ -1,4 +1,6 @@
 //! Build Vantiq connectors in Rust.
+//!
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod budget;
