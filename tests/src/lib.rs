@@ -3,8 +3,10 @@
 
 mod connector;
 mod deadline;
+mod handlers;
 mod log;
 
 pub use connector::{Connector, config};
 pub use deadline::within;
+pub use handlers::{Echo, Gate};
 pub use log::Log;
