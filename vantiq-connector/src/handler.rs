@@ -50,7 +50,11 @@ pub trait VantiqSource: Sized + Send + Sync + 'static {
 ///
 /// Every method runs in a task of its own, apart from the loop that moves frames: a slow, failing or
 /// panicking handler delays nobody else. Code that blocks its thread belongs in
-/// `tokio::task::spawn_blocking`, as everywhere in tokio.
+/// `tokio::task::spawn_blocking`, as everywhere in tokio: a blocked thread may hold up the very task that
+/// would send what the handler said before, and no deadline can end it.
+///
+/// Where a payload does not fit its type, the error names the field. Behind `#[serde(tag = "..")]` and
+/// `#[serde(untagged)]` serde forgets the path, and the error says only what was expected.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle a Vantiq source",
     label = "implement `SourceHandler` for `{Self}`; only `connect` is required"
