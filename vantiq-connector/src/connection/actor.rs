@@ -106,7 +106,7 @@ impl Actor {
     async fn let_go(&mut self) {
         self.context.stop.cancel();
         self.sessions.end();
-        if timeout(self.context.options.grace * 2, self.sessions.ended()).await.is_err() {
+        if timeout(self.context.options.end_of_session(), self.sessions.ended()).await.is_err() {
             error!("the handler did not end");
         }
         self.context.outbox.close();

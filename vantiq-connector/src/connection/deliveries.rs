@@ -57,6 +57,16 @@ impl Deliveries {
         self.ledger().has_room() && !held
     }
 
+    /// Whether the next status answers a notification, whatever else was sent since.
+    pub(super) fn awaits_reply(&self) -> bool {
+        self.ledger().awaits_reply()
+    }
+
+    /// The source is configured: what was sent before counts as sent now, for the server was busy with it.
+    pub(super) fn configured(&mut self, now: Instant) {
+        self.quiet.disturbed(now);
+    }
+
     /// Whether every notification was delivered.
     pub(super) fn is_flushed(&self) -> bool {
         self.context.outbox.is_empty() && self.ledger().open() == 0
@@ -84,6 +94,8 @@ impl Deliveries {
         if let Some(error) = &error {
             warn!(%error, "the server refused something, a notification most likely");
         }
+        // What acknowledges waits for acknowledgements; a pong under way releases nothing more.
+        self.barrier = None;
         let replied = self.ledger_mut().reply(error);
         let useful = !replied.is_empty();
         self.replied(replied);
@@ -108,7 +120,7 @@ impl Deliveries {
     /// The answer to a ping came: all that was sent before the ping has arrived.
     pub(super) fn pong(&mut self, ping: u64, now: Instant) {
         self.quiet.pong(ping, now);
-        if let Some(barrier) = self.barrier.take_if(|barrier| barrier.ping == ping) {
+        if let Some(barrier) = self.barrier.take_if(|barrier| barrier.ping <= ping) {
             let arrived = self.ledger_mut().arrived_through(barrier.last);
             self.resolve(arrived, Delivery::Arrived);
         }
@@ -206,7 +218,7 @@ impl Drop for Deliveries {
     /// The link is over: what is not known to have been delivered is sent again, before all others.
     fn drop(&mut self) {
         if let Some(ledger) = self.ledger.take() {
-            self.context.set.learn(ledger.known());
+            self.context.set.learn(ledger.known(), ledger.is_contradicted());
             self.context.outbox.put_back(ledger.into_unacknowledged());
         }
     }

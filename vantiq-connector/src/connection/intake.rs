@@ -1,12 +1,14 @@
 //! [`Intake`]: hands publishes and queries to the session, and keeps what it cannot take yet.
 //!
-//! Publishes wait in the session's bounded queue. When that is full, one is held here and the link reads
-//! nothing more: the back-pressure reaches the server. What comes before the configuration is kept for the
-//! session that is to come.
+//! Publishes wait in the session's bounded queue. When that is full, they are held here and the link reads
+//! nothing more: the back-pressure reaches the server. Only while acknowledgements are awaited does it read
+//! on, until as much is held again. What comes before the configuration is kept for the session that is to
+//! come.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::session::Session;
@@ -23,11 +25,12 @@ use crate::{
 pub(super) struct Intake {
     context: Arc<SourceContext>,
     replies_tx: Replies,
-    /// A publish for which the session has no room.
-    held: Option<Payload>,
+    /// Publishes for which the session has no room, and the room they take here. The first may have none.
+    held: VecDeque<(Payload, Option<Room>)>,
     /// What came before the configuration.
     early: VecDeque<Early>,
-    early_room: Budget,
+    /// For what is held and what is early.
+    spare_room: Budget,
     /// Whether the connector is stopping: then nothing more is taken.
     closed: bool,
 }
@@ -35,6 +38,7 @@ pub(super) struct Intake {
 /// A message that waits for the session it belongs to.
 struct Early {
     call: Call,
+    received_at: Instant,
     _room: Room,
 }
 
@@ -45,13 +49,19 @@ enum Call {
 
 impl Intake {
     pub(super) fn new(context: Arc<SourceContext>, replies_tx: Replies) -> Self {
-        let early_room = context.options.publish_room();
-        Self { context, replies_tx, held: None, early: VecDeque::new(), early_room, closed: false }
+        let spare_room = context.options.publish_room();
+        let (held, early) = (VecDeque::new(), VecDeque::new());
+        Self { context, replies_tx, held, early, spare_room, closed: false }
     }
 
-    /// Whether a publish waits for room, so that nothing more is to be read.
-    pub(super) const fn is_blocked(&self) -> bool {
-        self.held.is_some()
+    /// Whether publishes wait for room.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Whether another publish could be held.
+    pub(super) fn has_room(&self) -> bool {
+        self.spare_room.try_take(1).is_ok()
     }
 
     /// Takes a publish.
@@ -60,8 +70,8 @@ impl Intake {
         match session {
             _ if self.closed => self.unhandled("the connector is stopping"),
             Some(session) => self.hand_publish(object, session),
-            None => match self.early_room.try_take(object.len()) {
-                Ok(room) => self.early.push_back(Early { call: Call::Publish(object), _room: room }),
+            None => match self.spare_room.try_take(object.len()) {
+                Ok(room) => self.keep(Call::Publish(object), room),
                 Err(_) => self.unhandled("too many came before the configuration"),
             },
         }
@@ -82,17 +92,14 @@ impl Intake {
         };
         let reply_to = self.context.reply_to(address);
         match session {
-            _ if self.closed => {
-                let closing = QueryError::new(QueryError::CLOSING, "source {0} is closing");
-                Some(self.refuse(&reply_to, &closing.parameter(&self.context.name)))
-            }
-            Some(session) => self.hand_query(reply_to, object, session),
+            _ if self.closed => Some(self.refuse(&reply_to, &self.closing())),
+            Some(session) => self.hand_query(reply_to, object, Instant::now(), session),
             None => {
-                let Ok(room) = self.early_room.try_take(object.len()) else {
+                let Ok(room) = self.spare_room.try_take(object.len()) else {
                     let busy = QueryError::new(QueryError::BUSY, "source {0} is not configured yet");
                     return Some(self.refuse(&reply_to, &busy.parameter(&self.context.name)));
                 };
-                self.early.push_back(Early { call: Call::Query(reply_to, object), _room: room });
+                self.keep(Call::Query(reply_to, object), room);
                 None
             }
         }
@@ -106,21 +113,35 @@ impl Intake {
                 self.hand_publish(object, session);
                 None
             }
-            Call::Query(reply_to, object) => self.hand_query(reply_to, object, session),
+            Call::Query(reply_to, object) => self.hand_query(reply_to, object, early.received_at, session),
         };
         early.into_iter().filter_map(hand).collect()
     }
 
-    /// A session ends: the publish it has no room for is still its own.
+    /// A session ends: the publishes it has no room for are still its own.
     pub(super) fn session_ends(&mut self, session: &Session) {
-        if let Some(object) = self.held.take() {
-            session.publish(object, None);
+        for (object, room) in self.held.drain(..) {
+            session.publish(object, room);
         }
+    }
+
+    /// When the first early query has waited long enough.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        let queries = self.early.iter().filter(|early| matches!(early.call, Call::Query(..)));
+        queries.map(|early| early.received_at + self.context.options.query_deadline).min()
+    }
+
+    /// The answers to early queries that have waited too long.
+    pub(super) fn overdue(&mut self, now: Instant) -> Vec<Bytes> {
+        let deadline = self.context.options.query_deadline;
+        let timeout = QueryError::timeout(&self.context.name, deadline);
+        self.refuse_early(|early| early.received_at + deadline <= now, &timeout)
     }
 
     /// Waits until the session has room for the publish that is held; `None` where it will never have any.
     pub(super) fn room(&self, session: Option<&Session>) -> impl Future<Output = Option<Room>> + use<> {
-        let room = self.held.as_ref().zip(session).map(|(object, session)| session.room(object.len()));
+        let first = self.held.front().map(|(object, _)| object);
+        let room = first.zip(session).map(|(object, session)| session.room(object.len()));
         async {
             match room {
                 Some(room) => room.await,
@@ -131,35 +152,63 @@ impl Intake {
 
     /// What [`room`](Self::room) waited for came.
     pub(super) fn release(&mut self, room: Option<Room>, session: Option<&Session>) {
-        match (self.held.take(), room, session) {
-            (Some(object), Some(room), Some(session)) => session.publish(object, Some(room)),
+        match (self.held.pop_front(), room, session) {
+            (Some((object, _)), Some(room), Some(session)) => session.publish(object, Some(room)),
             (Some(_), _, _) => self.unhandled("there is no handler"),
             (None, _, _) => {}
         }
     }
 
-    /// Takes nothing more.
-    pub(super) const fn close(&mut self) {
+    /// Takes nothing more. Returns the answers to queries that no session will see.
+    pub(super) fn close(&mut self) -> Vec<Bytes> {
         self.closed = true;
+        let closing = self.closing();
+        self.refuse_early(|_| true, &closing)
+    }
+
+    fn keep(&mut self, call: Call, room: Room) {
+        self.early.push_back(Early { call, received_at: Instant::now(), _room: room });
+    }
+
+    /// Answers those early queries that `wanted` says with `error`.
+    fn refuse_early(&mut self, wanted: impl Fn(&Early) -> bool, error: &QueryError) -> Vec<Bytes> {
+        let (refused, kept): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.early)
+            .into_iter()
+            .partition(|early| matches!(early.call, Call::Query(..)) && wanted(early));
+        self.early = kept;
+        let answer = |early: Early| match early.call {
+            Call::Query(reply_to, _) => Some(self.refuse(&reply_to, error)),
+            Call::Publish(_) => None,
+        };
+        refused.into_iter().filter_map(answer).collect()
+    }
+
+    fn closing(&self) -> QueryError {
+        QueryError::new(QueryError::CLOSING, "source {0} is closing").parameter(&self.context.name)
     }
 
     fn hand_publish(&mut self, object: Payload, session: &Session) {
-        // Behind one that is held there is no room either; several can come at once only when they came
-        // early, and those were bounded then.
+        // Those that are held come first.
         match session.try_room(object.len()) {
-            Some(room) if !self.is_blocked() => session.publish(object, Some(room)),
+            Some(room) if !self.is_behind() => session.publish(object, Some(room)),
             _ if session.has_no_handler() => self.unhandled("there is no handler"),
             _ => {
-                if let Some(before) = self.held.replace(object) {
-                    session.publish(before, None);
-                }
+                // Nothing is read without room for it, but for the frame that finds there is none.
+                let room = self.spare_room.try_take(object.len()).ok();
+                self.held.push_back((object, room));
             }
         }
     }
 
-    fn hand_query(&self, reply_to: ReplyTo, object: Payload, session: &Session) -> Option<Bytes> {
+    fn hand_query(
+        &self,
+        reply_to: ReplyTo,
+        object: Payload,
+        received_at: Instant,
+        session: &Session,
+    ) -> Option<Bytes> {
         if let Ok(slot) = Arc::clone(&self.context.query_slots).try_acquire_owned() {
-            session.query(object, reply_to, self.replies_tx.clone(), slot);
+            session.query(object, reply_to, self.replies_tx.clone(), received_at, slot);
             return None;
         }
         self.context.counters.queries_busy.add_one();
@@ -187,7 +236,8 @@ impl Intake {
 }
 
 impl Drop for Intake {
-    /// The link is lost: the callers of early queries are gone, and no session will take the publishes.
+    /// The link is over: the callers of early queries are gone or answered, and no session will take the
+    /// publishes.
     fn drop(&mut self) {
         for early in std::mem::take(&mut self.early) {
             if let Call::Publish(_) = early.call {

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     context::SourceContext,
     delivery::Other,
-    protocol::{Inbound, Outbound, Payload, ServerError, excerpt},
+    protocol::{Inbound, Outbound, Payload, excerpt},
     telemetry::SourceState,
     transport::{Frame, FrameOut, FrameReader, FrameWriter, Socket},
 };
@@ -43,6 +43,8 @@ const ATTACH_BACKOFF: BackoffRange =
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 /// A link that was attached this long has proved itself, whatever was said over it.
 const PROOF: Duration = Duration::from_secs(10);
+/// A server that asks for a new session sooner than this after the last one has to wait as long.
+const HURRY: Duration = Duration::from_millis(250);
 /// With `sendPings=false` nothing is sent and nothing expected: a heartbeat in a century.
 const NEVER: Duration = Duration::from_hours(100 * 365 * 24);
 
@@ -56,7 +58,9 @@ pub(super) struct Link<'a> {
     /// When the present phase is over.
     phase_over: Option<Instant>,
     attach_backoff: Backoff,
+    /// When the first session of the link began, and the present one.
     attached_at: Option<Instant>,
+    configured_at: Option<Instant>,
     /// Whether anything came of the link: then the next one is dialled without much delay.
     useful: bool,
     /// The place among the handshakes of the process; given back when this one is over.
@@ -64,6 +68,8 @@ pub(super) struct Link<'a> {
     heartbeat: Heartbeat,
     /// Number of the last ping.
     pings: u64,
+    /// Since when nothing is read although acknowledgements are awaited.
+    blocked_since: Option<Instant>,
     /// Since when the socket has taken nothing, and how many frames it had taken by then.
     stuck_since: (Instant, u64),
     intake: Intake,
@@ -124,10 +130,12 @@ impl<'a> Link<'a> {
             phase_over: None,
             attach_backoff: Backoff::new(ATTACH_BACKOFF, Jitter::Equal),
             attached_at: None,
+            configured_at: None,
             useful: false,
             handshake: Some(handshake),
             heartbeat: Heartbeat::new(interval, patience, now),
             pings: 0,
+            blocked_since: None,
             stuck_since: (now, 0),
             intake: Intake::new(Arc::clone(context), replies_tx),
             deliveries: Deliveries::new(Arc::clone(context), now),
@@ -180,7 +188,7 @@ impl<'a> Link<'a> {
                     Ok(())
                 }
                 () = self.context.outbox.filled(), if self.may_notify() => Ok(()),
-                room = self.intake.room(self.sessions.current()), if self.intake.is_blocked() => {
+                room = self.intake.room(self.sessions.current()), if self.intake.is_behind() => {
                     self.intake.release(room, self.sessions.current());
                     Ok(())
                 }
@@ -207,7 +215,7 @@ impl<'a> Link<'a> {
             Frame::Message(frame) => match Inbound::decode(&frame) {
                 Ok(message) => {
                     trace!(?message, "received");
-                    self.on(Event::Message(message))
+                    self.on_message(message)
                 }
                 Err(error) => {
                     self.context.counters.undecodable.add_one();
@@ -218,8 +226,32 @@ impl<'a> Link<'a> {
         }
     }
 
+    fn on_message(&mut self, message: Inbound) -> Result<(), LinkEnd> {
+        match message {
+            // Replies come in the order of messages: this one is older than `connectExtension`.
+            Inbound::Status(status)
+                if self.protocol.phase() == Phase::Attaching && self.deliveries.awaits_reply() =>
+            {
+                self.useful |= self.deliveries.status(&status, Instant::now());
+                Ok(())
+            }
+            Inbound::ReconnectRequired if self.is_hurried() => self.on(Event::ReconnectHurried),
+            message => self.on(Event::Message(message)),
+        }
+    }
+
+    /// Whether the present session is so young that a server which wants another one is to wait.
+    fn is_hurried(&self) -> bool {
+        self.configured_at.is_some_and(|at| at.elapsed() < HURRY)
+    }
+
     fn on(&mut self, event: Event) -> Result<(), LinkEnd> {
-        match self.protocol.on(event) {
+        let effect = self.protocol.on(event);
+        if self.stop != Stop::No && effect.is_handshake() {
+            // Nobody begins a session any more.
+            return Ok(());
+        }
+        match effect {
             Effect::Nothing => {}
             Effect::Validate => {
                 // Sent again, so there may be one answer too many.
@@ -238,7 +270,19 @@ impl<'a> Link<'a> {
                 self.send_replies(refusal);
             }
             Effect::Reply(status) => self.useful |= self.deliveries.status(&status, Instant::now()),
-            Effect::AttachLater(error) => self.attach_later(&error),
+            Effect::AttachLater(error) => {
+                if self.configured_at.take().is_some_and(|at| at.elapsed() >= PROOF) {
+                    self.attach_backoff.reset();
+                }
+                let delay = self.attach_backoff.next(rand::random());
+                self.attach_later(&format!("the server refused the source: {error}"), delay);
+                // Others need not wait for a source that is held elsewhere.
+                self.handshake = None;
+            }
+            Effect::AttachDelayed => {
+                self.end_session();
+                self.attach_later("the server asks for one session after another", HURRY);
+            }
             Effect::Ignore(why) => warn!(why, "ignored a message"),
             Effect::End(end) => return Err(end),
         }
@@ -261,21 +305,20 @@ impl<'a> Link<'a> {
         self.phase_over = Some(Instant::now() + self.context.options.step_deadline);
     }
 
-    fn attach_later(&mut self, error: &ServerError) {
-        let delay = self.attach_backoff.next(rand::random());
-        warn!(%error, ?delay, "the server refused the source; trying again");
-        self.context.set_state(SourceState::Waiting(format!("the server refused the source: {error}")));
+    fn attach_later(&mut self, why: &str, delay: Duration) {
+        warn!(why, ?delay, "not attached; trying again");
+        self.context.set_state(SourceState::Waiting(why.to_owned()));
         self.phase_over = Some(Instant::now() + delay);
-        // Others need not wait for a source that is held elsewhere.
-        self.handshake = None;
     }
 
     fn configure(&mut self, config: Payload) {
         info!(bytes = config.len(), "configured by the server");
         self.phase_over = None;
         self.handshake = None;
-        self.attached_at.get_or_insert_with(Instant::now);
-        self.attach_backoff.reset();
+        let now = Instant::now();
+        self.attached_at.get_or_insert(now);
+        self.configured_at = Some(now);
+        self.deliveries.configured(now);
         self.end_session();
         if self.stop == Stop::No {
             let session = self.sessions.begin(config);
@@ -317,10 +360,12 @@ impl<'a> Link<'a> {
         self.pings
     }
 
-    /// Whether the next frame may be read: not while a publish waits for room, or many answers for the
-    /// socket.
+    /// Whether the next frame may be read: not while publishes wait for room, or many answers for the
+    /// socket. But while acknowledgements are awaited it is read on for some time: the handler that makes
+    /// room may be waiting for them.
     fn may_read(&self) -> bool {
-        !self.intake.is_blocked() && self.writer.waiting() < READ_STOP
+        self.writer.waiting() < READ_STOP
+            && (!self.intake.is_behind() || (self.intake.has_room() && !self.deliveries.is_flushed()))
     }
 
     /// Whether the next notification may be sent.
@@ -332,7 +377,17 @@ impl<'a> Link<'a> {
 
     /// The first instant at which something may be due.
     fn wake_at(&mut self, now: Instant) -> Instant {
-        let others = [self.phase_over, self.deliveries.due_at(now), self.stop.at(), self.stuck_at(now)];
+        // While the server is busy with `connectExtension` its silence proves nothing.
+        let attached = self.protocol.phase() == Phase::Attached;
+        let deliveries = if attached { self.deliveries.due_at(now) } else { None };
+        let others = [
+            self.phase_over,
+            deliveries,
+            self.intake.due_at(),
+            self.stop.at(),
+            self.stuck_at(now),
+            self.blocked_at(now),
+        ];
         others.into_iter().flatten().fold(self.heartbeat.due_at(), Instant::min)
     }
 
@@ -350,7 +405,12 @@ impl<'a> Link<'a> {
             }
             None => {}
         }
-        if self.deliveries.due(now) {
+        if self.blocked_at(now).is_some_and(|at| at <= now) {
+            return Err(LinkEnd::Blocked);
+        }
+        let overdue = self.intake.overdue(now);
+        self.send_replies(overdue);
+        if self.protocol.phase() == Phase::Attached && self.deliveries.due(now) {
             let ping = self.ping();
             self.deliveries.pinged(ping);
         }
@@ -369,11 +429,23 @@ impl<'a> Link<'a> {
         self.writer.has_work().then(|| self.stuck_since.0 + self.context.options.dead_after)
     }
 
+    /// When a link on which nothing is read counts as blocked for good: publishes wait for a handler that
+    /// waits for acknowledgements, which are not read. A new link breaks the circle.
+    fn blocked_at(&mut self, now: Instant) -> Option<Instant> {
+        if self.may_read() || self.deliveries.is_flushed() {
+            self.blocked_since = None;
+            return None;
+        }
+        Some(*self.blocked_since.get_or_insert(now) + self.context.options.dead_after)
+    }
+
     fn begin_stop(&mut self) {
-        self.intake.close();
+        let closing = self.intake.close();
+        self.send_replies(closing);
         self.end_session();
+        self.phase_over = None;
         let options = &self.context.options;
-        let ended = options.grace + options.close_deadline() + CLOSE_DEADLINE;
+        let ended = options.end_of_session() + CLOSE_DEADLINE;
         self.stop = Stop::Ending(Instant::now() + ended);
     }
 
@@ -388,7 +460,9 @@ impl<'a> Link<'a> {
     /// Sends the close frame once everything else is sent and acknowledged, or cannot be.
     fn advance_stop(&mut self) {
         let attached = self.protocol.phase() == Phase::Attached;
-        let flushed = self.replies_rx.is_empty() && (self.deliveries.is_flushed() || !attached);
+        // The intake holds one sender; any other is a query that has yet to send its answer.
+        let answered = self.replies_rx.is_empty() && self.replies_rx.sender_strong_count() <= 1;
+        let flushed = answered && (self.deliveries.is_flushed() || !attached);
         if matches!(self.stop, Stop::Flushing(_)) && flushed {
             self.writer.push(FrameOut::Close);
             self.stop = Stop::Closing(Instant::now() + CLOSE_DEADLINE);

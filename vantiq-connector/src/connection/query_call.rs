@@ -76,8 +76,7 @@ impl QueryCall {
                 () = sleep_until(flush_at.min(deadline_at)) => {
                     let now = Instant::now();
                     if streaming.sent_at() + deadline <= now {
-                        let error = QueryError::new(QueryError::TIMEOUT, "source {0} sent no data for {1} seconds");
-                        return Err(error.parameter(&self.context.name).parameter(deadline.as_secs_f64()));
+                        return Err(QueryError::timeout(&self.context.name, deadline));
                     }
                     if streaming.due_at().is_some_and(|due_at| due_at <= now) {
                         streaming.try_flush(now);

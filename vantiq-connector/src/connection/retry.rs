@@ -30,6 +30,9 @@ pub(crate) enum LinkEnd {
     /// The peer takes nothing for too long.
     #[error("the server takes no data; the connection is taken for dead")]
     Stuck,
+    /// Nothing was read for too long, for the handler waits for what would be read.
+    #[error("the handler keeps publishes waiting while it waits for acknowledgements")]
+    Blocked,
     /// A step of the handshake was not answered in time.
     #[error("the server did not answer `{}`", .0.operation())]
     Silent(Step),

@@ -3,14 +3,18 @@
 //! A session is a task of its own. The link hands it publishes and queries and never waits for it.
 //! [`Sessions`] sees to it that a new session's `connect` begins only after the old one's `close`.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::anyhow;
 use futures_util::FutureExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, watch},
     task::JoinHandle,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -25,15 +29,12 @@ use super::{
 use crate::{
     QueryError, Source,
     budget::{Budget, Room},
-    context::{Scope, SourceContext},
+    context::{LAST_CALL, Scope, SourceContext},
     erased::{ErasedHandler, ErasedSource, Fault},
     protocol::Payload,
     query::{Replies, ReplyTo},
     telemetry::{SourceState, worth_a_line},
 };
-
-/// How long calls that were told to end may take to do so, after their grace: the time of a few polls.
-const LAST_CALL: Duration = Duration::from_secs(2);
 
 /// What a query finds when it wants the handler.
 #[derive(Clone)]
@@ -106,10 +107,20 @@ pub(super) struct Session {
 struct Stages {
     /// No new calls; those in flight have their grace.
     ending: CancellationToken,
+    /// When `ending` was first seen: the grace counts from there, whoever looks.
+    ended_at: Arc<OnceLock<Instant>>,
     /// The grace is over.
     abandon: CancellationToken,
     /// The queries in flight.
     queries: TaskTracker,
+}
+
+impl Stages {
+    /// Waits until the session was told to end and its calls have had their grace.
+    async fn grace_over(&self, grace: Duration) {
+        self.ending.cancelled().await;
+        sleep_until(*self.ended_at.get_or_init(Instant::now) + grace).await;
+    }
 }
 
 impl Session {
@@ -123,6 +134,7 @@ impl Session {
         let (handler_tx, handler_rx) = watch::channel(Handler::Connecting);
         let stages = Stages {
             ending: CancellationToken::new(),
+            ended_at: Arc::default(),
             abandon: CancellationToken::new(),
             queries: TaskTracker::new(),
         };
@@ -178,13 +190,14 @@ impl Session {
         object: Payload,
         reply_to: ReplyTo,
         replies: Replies,
+        received_at: Instant,
         slot: OwnedSemaphorePermit,
     ) {
         let call = query_call::QueryCall {
             context: Arc::clone(&self.context),
             handler_rx: self.handler_rx.clone(),
             abandon: self.stages.abandon.clone(),
-            received_at: Instant::now(),
+            received_at,
             object,
             reply_to,
             replies,
@@ -214,6 +227,10 @@ struct Run {
 impl Run {
     async fn run(mut self, previous: Option<JoinHandle<()>>) {
         self.after(previous).await;
+        if self.stages.ending.is_cancelled() {
+            // Another configuration came meanwhile: nobody needs a handler made from this one.
+            return self.let_go(None).await;
+        }
         self.say(SourceState::Configuring);
         let handler = self.connect().await;
         if let Some(handler) = &handler {
@@ -222,7 +239,7 @@ impl Run {
             info!("connected");
             tokio::select! {
                 () = serve(&self.context, &mut self.publishes_rx, &**handler, &self.stages.queries) => {}
-                () = grace_over(&self.stages.ending, self.context.options.grace) => {}
+                () = self.stages.grace_over(self.context.options.grace) => {}
             }
         }
         self.let_go(handler).await;
@@ -231,8 +248,7 @@ impl Run {
     /// Waits until the session before has let go of what this one will take.
     async fn after(&self, previous: Option<JoinHandle<()>>) {
         let Some(previous) = previous else { return };
-        let options = &self.context.options;
-        let patience = options.grace + LAST_CALL + options.close_deadline() + LAST_CALL;
+        let patience = self.context.options.end_of_session() * 2;
         if timeout(patience, previous).await.is_err() {
             error!(
                 "a handler of the last session blocks its thread; going on without waiting for its `close`"
@@ -246,7 +262,7 @@ impl Run {
         loop {
             let attempt = tokio::select! {
                 attempt = self.attempt() => attempt,
-                () = grace_over(&self.stages.ending, self.context.options.grace) => return None,
+                () = self.stages.grace_over(self.context.options.grace) => return None,
             };
             let (state, answer, delay) = match attempt {
                 Ok(handler) => return Some(handler),
@@ -354,12 +370,6 @@ async fn serve(
     // The session was told to end, or it would still send publishes: no query can be added.
     queries.close();
     queries.wait().await;
-}
-
-/// Waits until the session was told to end and its calls have had their grace.
-async fn grace_over(ending: &CancellationToken, grace: Duration) {
-    ending.cancelled().await;
-    sleep(grace).await;
 }
 
 async fn close(handler: Arc<dyn ErasedHandler>, deadline: Duration) {

@@ -39,6 +39,8 @@ pub(crate) enum Event {
     TimeOver,
     /// The author asked for a new session.
     ReconnectAsked,
+    /// `reconnectRequired` came soon after the session began: answered at once it could go on without end.
+    ReconnectHurried,
 }
 
 /// What is to be done about it.
@@ -60,10 +62,19 @@ pub(crate) enum Effect {
     Reply(StatusMessage),
     /// The source was refused: send `connectExtension` again after a delay.
     AttachLater(ServerError),
+    /// End the session, and send `connectExtension` after a delay.
+    AttachDelayed,
     /// A message that means nothing here.
     Ignore(&'static str),
     /// Let the link go.
     End(LinkEnd),
+}
+
+impl Effect {
+    /// Whether it is a step towards a new session.
+    pub(crate) const fn is_handshake(&self) -> bool {
+        matches!(self, Self::Validate | Self::Attach | Self::AttachLater(_) | Self::AttachDelayed)
+    }
 }
 
 /// The state of the protocol on one link. It begins when `validate` was sent for the first time.
@@ -92,9 +103,15 @@ impl Protocol {
             (Phase::Authenticating(_), Event::TimeOver) => Effect::End(LinkEnd::Silent(Step::Validate)),
             (Phase::Attaching, Event::TimeOver) => Effect::End(LinkEnd::Silent(Step::ConnectExtension)),
             (Phase::Refused, Event::TimeOver) | (Phase::Attached, Event::ReconnectAsked) => self.attach(),
+            (Phase::Attached, Event::ReconnectHurried) => {
+                self.phase = Phase::Refused;
+                Effect::AttachDelayed
+            }
             (_, Event::Message(message)) => self.authenticated(message),
             // Attaching already, or no time is set.
-            (_, Event::ReconnectAsked) | (Phase::Attached, Event::TimeOver) => Effect::Nothing,
+            (_, Event::ReconnectAsked | Event::ReconnectHurried) | (Phase::Attached, Event::TimeOver) => {
+                Effect::Nothing
+            }
         }
     }
 
@@ -115,7 +132,9 @@ impl Protocol {
                 self.phase = Phase::Attached;
                 Effect::Configure(config)
             }
-            Inbound::ReconnectRequired => self.attach(),
+            Inbound::ReconnectRequired if self.phase == Phase::Attached => self.attach(),
+            // `connectExtension` is under way, or will be after its delay.
+            Inbound::ReconnectRequired => Effect::Nothing,
             // Even before the configuration; the link keeps them until then.
             Inbound::Publish { object } => Effect::Publish(object),
             Inbound::Query { reply_address, object } => Effect::Query { reply_address, object },
@@ -218,7 +237,7 @@ mod tests {
         let silent = Effect::End(LinkEnd::Silent(Step::ConnectExtension));
         assert_eq!(step(Attaching, Event::TimeOver).1, silent);
         let again = message(r#"{"op":"reconnectRequired"}"#);
-        assert_eq!(step(Attaching, again), (Attaching, Effect::Attach));
+        assert_eq!(step(Attaching, again), (Attaching, Effect::Nothing), "one is under way");
         assert_eq!(step(Attaching, Event::ReconnectAsked), (Attaching, Effect::Nothing));
     }
 
@@ -227,7 +246,8 @@ mod tests {
         assert_eq!(step(Refused, Event::TimeOver), (Attaching, Effect::Attach));
         assert_eq!(step(Refused, configure()).0, Attached);
         assert!(matches!(step(Refused, refusal()), (Refused, Effect::Reply(_))));
-        assert_eq!(step(Refused, message(r#"{"op":"reconnectRequired"}"#)), (Attaching, Effect::Attach));
+        let again = message(r#"{"op":"reconnectRequired"}"#);
+        assert_eq!(step(Refused, again), (Refused, Effect::Nothing), "the delay goes on");
         assert_eq!(step(Refused, Event::ReconnectAsked), (Refused, Effect::Nothing));
     }
 
@@ -241,6 +261,7 @@ mod tests {
         );
         assert_eq!(step(Attached, message(r#"{"op":"reconnectRequired"}"#)), (Attaching, Effect::Attach));
         assert_eq!(step(Attached, Event::ReconnectAsked), (Attaching, Effect::Attach));
+        assert_eq!(step(Attached, Event::ReconnectHurried), (Refused, Effect::AttachDelayed));
         assert_eq!(step(Attached, Event::TimeOver), (Attached, Effect::Nothing));
         assert!(matches!(step(Attached, message(r#"{"op":"x"}"#)), (Attached, Effect::Ignore(_))));
     }

@@ -209,7 +209,7 @@ impl ConnectorSetBuilder {
         let handlers: Result<Vec<_>, ConnectorError> =
             config.sources.iter().map(|name| choose(name, &self.handlers)).collect();
         let (names, handlers) = (config.sources.clone(), handlers?);
-        let context = Arc::new(SetContext::new(config, self.options, self.shared));
+        let context = Arc::new(SetContext::new(config, self.options.clamped(), self.shared));
         context.dialer.check().map_err(ConnectorError::Connection)?;
         let member = |(name, handler)| Member {
             context: Arc::new(SourceContext::new(name, Arc::clone(&context))),

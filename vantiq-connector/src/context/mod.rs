@@ -7,7 +7,7 @@ mod set;
 mod shared;
 mod source;
 
-pub(crate) use options::{Bound, Options};
+pub(crate) use options::{Bound, LAST_CALL, Options};
 pub(crate) use scope::Scope;
 pub(crate) use set::SetContext;
 pub use shared::NotShared;

@@ -8,6 +8,15 @@ use crate::{
     delivery::{Outbox, Window},
 };
 
+/// How long calls that were told to end may take to do so, after their grace: the time of a few polls.
+pub(crate) const LAST_CALL: Duration = Duration::from_secs(2);
+/// What deadlines are at least: the resolution of the timer.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// What durations are at most, so that adding one to now never overflows.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+/// What counts are at most.
+const MOST: usize = 1 << 24;
+
 /// How much of something may be held: messages, or bytes, whichever is reached first.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bound {
@@ -80,6 +89,42 @@ impl Options {
     /// How long a handler's `close` may take.
     pub(crate) fn close_deadline(&self) -> Duration {
         self.grace / 4
+    }
+
+    /// How long a session may take from being told to end to the end of its handler's `close`.
+    pub(crate) fn end_of_session(&self) -> Duration {
+        self.grace + LAST_CALL + self.close_deadline()
+    }
+
+    /// The same with every bound and deadline where something can work: at least one of each, and no more
+    /// than the clock and the semaphores can count.
+    pub(crate) fn clamped(mut self) -> Self {
+        for duration in [
+            &mut self.query_deadline,
+            &mut self.connect_deadline,
+            &mut self.grace,
+            &mut self.dial_deadline,
+            &mut self.step_deadline,
+            &mut self.ping_interval,
+            &mut self.dead_after,
+            &mut self.backoff_longest,
+        ] {
+            *duration = (*duration).clamp(SHORTEST, LONGEST);
+        }
+        for duration in [&mut self.bundle_linger, &mut self.backoff_first] {
+            *duration = (*duration).min(LONGEST);
+        }
+        let counts = [
+            &mut self.max_queries,
+            &mut self.max_handshakes,
+            &mut self.bundle_rows,
+            &mut self.window.messages,
+        ];
+        for count in counts {
+            *count = (*count).clamp(1, MOST);
+        }
+        self.window.bytes = self.window.bytes.max(1);
+        self
     }
 
     /// `validate` is sent three times within the deadline of the step.

@@ -75,9 +75,12 @@ impl SetContext {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A link has found out as much.
-    pub(crate) fn learn(&self, known: Known) {
+    /// A link has found out as much, or that what was known is wrong.
+    pub(crate) fn learn(&self, known: Known, contradicted: bool) {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if contradicted {
+            all.forget_answers();
+        }
         *all = all.or(known);
     }
 }

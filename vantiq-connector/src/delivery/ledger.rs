@@ -44,12 +44,22 @@ pub(crate) enum Other {
 pub(crate) struct Known {
     /// Whether it acknowledges answers; `None` while in doubt.
     answers: Option<bool>,
+    /// Whether it was ever seen to acknowledge a notification: then a missing reply is late, not absent.
+    notifications: bool,
 }
 
 impl Known {
     /// Both together; what `later` knows, it knows better.
     pub(crate) fn or(self, later: Self) -> Self {
-        Self { answers: later.answers.or(self.answers) }
+        Self {
+            answers: later.answers.or(self.answers),
+            notifications: self.notifications || later.notifications,
+        }
+    }
+
+    /// Forgets about answers.
+    pub(crate) const fn forget_answers(&mut self) {
+        self.answers = None;
     }
 }
 
@@ -145,6 +155,7 @@ impl<T> Sent<T> {
 /// What was sent over one link and not yet acknowledged, oldest first. `T` is a notification, `E` what the
 /// server says when it refuses one.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing found out about the server")]
 pub(crate) struct Ledger<T, E> {
     window: Window,
     sent: VecDeque<Sent<T>>,
@@ -162,6 +173,10 @@ pub(crate) struct Ledger<T, E> {
     silent: bool,
     /// Whether any reply came since everything was settled last.
     replied: bool,
+    /// Whether an answer was sent that counts on not being acknowledged.
+    answered: bool,
+    /// Whether a reply came that contradicts what was known about answers.
+    contradicted: bool,
 }
 
 impl<T, E: Clone> Ledger<T, E> {
@@ -177,6 +192,8 @@ impl<T, E: Clone> Ledger<T, E> {
             known,
             silent: false,
             replied: false,
+            answered: false,
+            contradicted: false,
         }
     }
 
@@ -203,6 +220,17 @@ impl<T, E: Clone> Ledger<T, E> {
     /// What is known of the server, for the next link.
     pub(crate) const fn known(&self) -> Known {
         self.known
+    }
+
+    /// Whether what was known about answers proved wrong.
+    pub(crate) const fn is_contradicted(&self) -> bool {
+        self.contradicted
+    }
+
+    /// Whether a notification is open, to a server that acknowledges notifications: then its reply comes
+    /// before any other.
+    pub(crate) const fn awaits_reply(&self) -> bool {
+        self.open > 0 && self.known.notifications
     }
 
     /// Whether there is anything to [settle](Self::settle).
@@ -232,7 +260,7 @@ impl<T, E: Clone> Ledger<T, E> {
     /// Another message was handed to the socket.
     pub(crate) fn sent_other(&mut self, kind: Other) {
         match (kind, self.known.answers) {
-            (Other::Answer, Some(false)) => {}
+            (Other::Answer, Some(false)) => self.answered = true,
             (Other::Answer, Some(true)) => self.sent.push_back(Sent::Answer),
             (kind, _) => self.sent.push_back(Sent::Doubtful(kind)),
         }
@@ -244,7 +272,12 @@ impl<T, E: Clone> Ledger<T, E> {
     pub(crate) fn reply(&mut self, error: Option<E>) -> Vec<Replied<T, E>> {
         self.silent = false;
         if self.sent.is_empty() && self.doubt.answers + self.doubt.released == 0 {
-            // Nothing was sent but handshakes, which may have as many replies as they like.
+            // Nothing was sent but handshakes, which may have as many replies as they like. But answers, if they
+            // have replies after all, are acknowledged after all.
+            if self.answered && self.doubt.handshakes == 0 {
+                self.known.forget_answers();
+                self.contradicted = true;
+            }
             return Vec::new();
         }
         self.replied = true;
@@ -264,6 +297,7 @@ impl<T, E: Clone> Ledger<T, E> {
                 if self.all_doubt().answers > 0 && others.iter().all(|other| other.answers == first.answers) {
                     self.known.answers = Some(first.answers);
                 }
+                self.known.notifications |= self.open > 0;
                 Settled::Replied(self.assign(*first))
             }
         }
@@ -319,6 +353,7 @@ impl<T, E: Clone> Ledger<T, E> {
             if let (Some(Sent::Notification { entry, size, .. }), Some(error)) =
                 (self.sent.pop_front(), self.replies.pop_front())
             {
+                self.known.notifications = true;
                 released.push((self.close(entry, size), error));
             }
             self.pass_doubtful();
@@ -362,7 +397,7 @@ impl<T, E: Clone> Ledger<T, E> {
     const fn is_enough(&self, evidence: Evidence) -> bool {
         match evidence {
             Evidence::Calm => self.silent,
-            Evidence::Pong => !self.replied,
+            Evidence::Pong => !self.replied && !self.known.notifications,
             Evidence::Patience => true,
         }
     }
@@ -516,7 +551,7 @@ mod tests {
         send(&mut ledger, 1..=1);
         assert_eq!(accept(&mut ledger, 2), [1]);
         assert!(settle(&mut ledger).is_empty());
-        assert_eq!(ledger.known(), Known { answers: Some(true) });
+        assert_eq!(ledger.known().answers, Some(true));
         ledger.sent_other(Other::Answer);
         send(&mut ledger, 2..=2);
         assert!(accept(&mut ledger, 1).is_empty(), "the answer's");
@@ -542,7 +577,7 @@ mod tests {
         let mut ledger = ledger();
         ledger.sent_other(Other::Answer);
         assert!(settle(&mut ledger).is_empty());
-        assert_eq!(ledger.known(), Known { answers: Some(false) });
+        assert_eq!(ledger.known().answers, Some(false));
         let mut next = TestLedger::new(WINDOW, ledger.known());
         next.sent_other(Other::Answer);
         send(&mut next, 1..=1);
@@ -568,7 +603,7 @@ mod tests {
         send(&mut ledger, 1..=1);
         assert!(accept(&mut ledger, 2).is_empty());
         assert_eq!(settle(&mut ledger), [1]);
-        assert_eq!(ledger.known(), Known::default());
+        assert_eq!(ledger.known().answers, None);
     }
 
     #[test]
@@ -630,6 +665,32 @@ mod tests {
         assert!(accept(&mut ledger, 2).is_empty() && ledger.is_stuck());
         assert_eq!(settle(&mut ledger), [1, 2]);
         assert!(!ledger.is_stuck());
+    }
+
+    #[test]
+    fn a_server_that_acknowledged_before_is_slow_and_not_silent() {
+        let mut ledger = ledger();
+        send(&mut ledger, 1..=1);
+        assert_eq!(accept(&mut ledger, 1), [1]);
+        send(&mut ledger, 2..=2);
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::Undecided);
+        let mut next = TestLedger::new(WINDOW, ledger.known());
+        send(&mut next, 2..=2);
+        assert_eq!(next.settle(Evidence::Pong), Settled::Undecided, "nor on the next link");
+        assert_eq!(accept(&mut next, 1), [2]);
+    }
+
+    #[test]
+    fn what_was_learnt_wrong_about_answers_is_unlearnt() {
+        let mut ledger = ledger();
+        ledger.sent_other(Other::Answer);
+        assert!(settle(&mut ledger).is_empty());
+        ledger.sent_other(Other::Answer);
+        assert!(accept(&mut ledger, 1).is_empty());
+        assert!(ledger.is_contradicted());
+        ledger.sent_other(Other::Answer);
+        send(&mut ledger, 1..=1);
+        assert!(accept(&mut ledger, 1).is_empty(), "it may be the answer's");
     }
 
     #[test]

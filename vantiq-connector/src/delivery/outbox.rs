@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -72,6 +75,8 @@ pub(crate) struct Outbox {
     policy: OverflowPolicy,
     budget: Budget,
     waiting: Mutex<VecDeque<Entry>>,
+    /// Whether what waits was given up. Set and read under the lock of `waiting`.
+    abandoned: AtomicBool,
     filled: Notify,
 }
 
@@ -92,6 +97,7 @@ impl Outbox {
             policy,
             budget: Budget::new(messages, bytes),
             waiting: Mutex::default(),
+            abandoned: AtomicBool::new(false),
             filled: Notify::new(),
         }
     }
@@ -161,7 +167,11 @@ impl Outbox {
 
     /// Gives up what still waits; its receipts say [`DeliveryError::Unknown`]. Returns how many these were.
     pub(crate) fn abandon(&self) -> usize {
-        let abandoned = std::mem::take(&mut *self.lock());
+        let abandoned = {
+            let mut waiting = self.lock();
+            self.abandoned.store(true, Ordering::Relaxed);
+            std::mem::take(&mut *waiting)
+        };
         let count = abandoned.len();
         for entry in abandoned {
             entry.resolve(Err(DeliveryError::Unknown));
@@ -171,8 +181,13 @@ impl Outbox {
 
     fn accept(&self, frame: Bytes, room: Room) -> Receipt {
         let (outcome_tx, receipt) = receipt();
-        self.lock().push_back(Entry { frame, outcome_tx, _room: Some(room) });
-        self.filled.notify_one();
+        let mut waiting = self.lock();
+        // A producer may have got its room just before the end; dropping the entry resolves its receipt.
+        if !self.abandoned.load(Ordering::Relaxed) {
+            waiting.push_back(Entry { frame, outcome_tx, _room: Some(room) });
+            self.filled.notify_one();
+        }
+        drop(waiting);
         receipt
     }
 

@@ -91,6 +91,11 @@ impl QueryError {
             .unwrap_or_else(|| Self::free_text(Self::FAILED, error))
     }
 
+    pub(crate) fn timeout(source: &str, deadline: std::time::Duration) -> Self {
+        let error = Self::new(Self::TIMEOUT, "source {0} sent no data for {1} seconds");
+        error.parameter(source).parameter(deadline.as_secs_f64())
+    }
+
     pub(crate) fn unhandled() -> Self {
         Self::new(Self::UNHANDLED, "this source does not answer queries")
     }

@@ -57,6 +57,9 @@ pub enum RowsError {
     Serialize(#[source] serde_json::Error),
 }
 
+/// How long to wait, beside `linger`, before a full link is tried again.
+const RETRY: Duration = Duration::from_millis(10);
+
 impl Rows {
     pub(crate) const fn new(streaming: Arc<Streaming>) -> Self {
         Self { streaming }
@@ -177,7 +180,8 @@ impl Streaming {
     pub(crate) fn try_flush(&self, now: Instant) {
         match self.replies.try_reserve() {
             Ok(permit) => self.send_bundle(permit),
-            Err(TrySendError::Full(())) => self.lock().begun_at = Some(now),
+            // Not sooner than after a while, even without `linger`: the link is busy.
+            Err(TrySendError::Full(())) => self.lock().begun_at = Some(now + RETRY),
             // The handler learns it from its next call.
             Err(TrySendError::Closed(())) => self.lock().begun_at = None,
         }
