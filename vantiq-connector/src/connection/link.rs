@@ -329,6 +329,7 @@ impl<'a> Link<'a> {
 
     fn end_session(&mut self) {
         if let Some(session) = self.sessions.current() {
+            info!("the session ends");
             self.intake.session_ends(session);
         }
         self.sessions.end();

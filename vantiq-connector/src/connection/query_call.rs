@@ -1,6 +1,6 @@
 //! [`QueryCall`]: one query, from its arrival to its one terminal answer.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use tokio::{
@@ -45,9 +45,8 @@ impl QueryCall {
             self.received_at,
         ));
         let answer = self.run(&streaming).await;
-        if let Err(error) = &answer {
+        if answer.is_err() {
             self.context.counters.queries_failed.add_one();
-            warn!(code = error.code(), "a query was answered with an error");
         }
         streaming.finish(answer).await;
         drop(self.slot);
@@ -76,7 +75,8 @@ impl QueryCall {
                 () = sleep_until(flush_at.min(deadline_at)) => {
                     let now = Instant::now();
                     if streaming.sent_at() + deadline <= now {
-                        return Err(QueryError::timeout(&self.context.name, deadline));
+                        let timeout = QueryError::timeout(&self.context.name, deadline);
+                        return Err(logged(timeout, &"the handler sent no data"));
                     }
                     if streaming.due_at().is_some_and(|due_at| due_at <= now) {
                         streaming.try_flush(now);
@@ -92,12 +92,18 @@ async fn handler(handler_rx: &mut watch::Receiver<Handler>) -> Result<Arc<dyn Er
     let known = handler_rx.wait_for(|handler| !matches!(handler, Handler::Connecting)).await;
     match known.as_deref() {
         Ok(Handler::Ready(handler)) => Ok(Arc::clone(handler)),
-        Ok(Handler::Missing(error)) => Err(error.clone()),
+        Ok(Handler::Missing(error)) => Err(logged(error.clone(), &"there is no handler")),
         // The session's task ended, or can only have ended.
         Ok(Handler::Connecting) | Err(_) => {
             Err(QueryError::new(QueryError::CLOSING, "the source is closing"))
         }
     }
+}
+
+/// Logs an error that the caller gets; `cause` is what the caller does not see.
+fn logged(error: QueryError, cause: &dyn fmt::Display) -> QueryError {
+    warn!(code = error.code(), error = %cause, "a query was answered with an error");
+    error
 }
 
 /// Calls the handler's `query` and translates what comes of it for the caller.
@@ -106,12 +112,18 @@ async fn call(handler: &dyn ErasedHandler, object: Payload, mut rows: Rows) -> R
     match result {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(Fault::Failed(failed))) => {
-            error!(error = format!("{failed:#}"), "a query failed");
-            Err(QueryError::of(&failed))
+            let error = QueryError::of(&failed);
+            // What the handler meant for the caller is no fault of the connector.
+            if error.code() == QueryError::FAILED {
+                error!(code = error.code(), error = format!("{failed:#}"), "a query failed");
+                return Err(error);
+            }
+            Err(logged(error, &format_args!("{failed:#}")))
         }
         Ok(Err(Fault::Shape(shape))) => {
-            Err(QueryError::new(QueryError::SHAPE, "the query has not the expected shape: {0}")
-                .parameter(shape))
+            let cause = shape.redacted();
+            let error = QueryError::new(QueryError::SHAPE, "the query has not the expected shape: {0}");
+            Err(logged(error.parameter(shape), &cause))
         }
         Err(_) => {
             error!("the handler panicked in `query`");
