@@ -121,8 +121,14 @@ impl ServerConfig {
         &self.sources
     }
 
+    /// The access token, of the file or of the environment; for connectors that use the server's other
+    /// interfaces, too.
+    pub const fn auth_token(&self) -> &Secret {
+        &self.auth_token
+    }
+
     /// The text under any key, as the file has it, untrimmed: a connector may keep settings of its own there.
-    /// It gives out `authToken` as well; mind where you show it.
+    /// What the file does not say is `None`, whatever its default; and it gives out secrets as they stand.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)
     }

@@ -1,9 +1,12 @@
 //! [`Dialer`]: opens a WebSocket to the server, through a proxy and TLS where they are wanted.
 
-use std::{path::PathBuf, sync::OnceLock};
+use std::{error::Error, io, path::PathBuf, sync::OnceLock};
 
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{self, pki_types::ServerName},
+};
 use tokio_tungstenite::{client_async_with_config, tungstenite};
 use tokio_util::either::Either;
 
@@ -74,15 +77,18 @@ impl Dialer {
         &self,
         tcp: TcpStream,
     ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, TransportError> {
-        let failed =
-            |source| TransportError::new(TransportErrorKind::Tls { url: self.endpoint.to_string() }, source);
+        let failed = |source: Box<dyn Error + Send + Sync>| {
+            TransportError::new(TransportErrorKind::Tls { url: self.endpoint.to_string() }, source)
+        };
         let name =
             ServerName::try_from(self.endpoint.host().to_owned()).map_err(|error| failed(error.into()))?;
         let connector = self.tls()?;
-        connector
-            .connect(name, tcp)
-            .await
-            .map_err(|error| failed(Box::<dyn std::error::Error + Send + Sync>::from(error)))
+        connector.connect(name, tcp).await.map_err(|error| {
+            if is_plain(&error) {
+                return failed("the server does not encrypt; write `http://` in `targetServer`".into());
+            }
+            failed(error.into())
+        })
     }
 
     fn tls(&self) -> Result<&TlsConnector, TransportError> {
@@ -103,4 +109,10 @@ impl Dialer {
             other => TransportError::new(TransportErrorKind::NotWebSocket { url }, other),
         }
     }
+}
+
+/// Whether what came back is no TLS at all: a server that waits for `http`.
+fn is_plain(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)))
 }
