@@ -526,6 +526,12 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         for (text, message) in [
+            ("targetserver=h\nauthToken=t\nsources=a", "; line 1 has `targetserver`"),
+            ("targetServer=\"h\"\nauthToken=t\nsources=a", "`targetServer` is in quotes; write it without"),
+            (
+                "targetServer=h # mine\nauthToken=t\nsources=a",
+                "`targetServer` has a comment behind it; write",
+            ),
             ("authToken=t\nsources=a", "`targetServer` is missing; write the address of the Vantiq server"),
             ("targetServer=h\nauthToken=t", "`sources` is missing; write the names of the sources"),
             ("targetServer=h\nauthToken=t\nsources=", "server.config:3: `sources` is missing; write"),

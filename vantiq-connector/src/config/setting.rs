@@ -75,7 +75,19 @@ impl Settings {
 
     /// The value under `key`, where absent or blank an error that says what to write.
     pub(super) fn required(&self, key: &'static str, expected: &str) -> Result<&str, ConfigError> {
-        self.text(key).ok_or_else(|| self.fault(key, Fault::Missing { expected: expected.to_owned() }))
+        let text = self.text(key).ok_or_else(|| {
+            let hint = self.misspelt(key).map(|(line, other)| format!("; line {line} has `{other}`"));
+            let expected = format!("{expected}{}", hint.unwrap_or_default());
+            self.fault(key, Fault::Missing { expected })
+        })?;
+        if text.starts_with(['"', '\'']) {
+            return Err(self.fault(key, Fault::Unfit("is in quotes; write it without".into())));
+        }
+        if text.contains(" #") {
+            let what = "has a comment behind it; write comments on lines of their own";
+            return Err(self.fault(key, Fault::Unfit(what.into())));
+        }
+        Ok(text)
     }
 
     /// A boolean as people write it; anything else is an error, never silently `false` or `true`.
@@ -101,6 +113,13 @@ impl Settings {
         })
     }
 
+    /// The unknown key that was most likely meant to be `key`, and its line.
+    fn misspelt(&self, key: &str) -> Option<(usize, &str)> {
+        let unknown = self.by_key.values().filter(|property| !is_known(&property.key));
+        let meant = unknown.filter(|property| nearest(&property.key) == Some(key));
+        meant.map(|property| (property.line, property.key.as_str())).min()
+    }
+
     /// An error about `key`, with file and line.
     pub(super) fn fault(&self, key: &'static str, fault: Fault) -> ConfigError {
         let line = self.by_key.get(key).map(|property| property.line).filter(|&line| line > 0);
@@ -109,7 +128,6 @@ impl Settings {
 
     /// A warning for each key that nobody knows, in the order of the file.
     pub(super) fn unknown_keys(&self) -> Vec<Warning> {
-        let is_known = |key: &str| KNOWN.contains(&key) || FOREIGN.contains(&key);
         let mut unknown: Vec<_> = self.by_key.values().filter(|property| !is_known(&property.key)).collect();
         unknown.sort_by_key(|property| property.line);
         unknown.into_iter().map(|property| self.warning(property)).collect()
@@ -131,6 +149,10 @@ impl Settings {
     pub(super) fn into_values(self) -> HashMap<String, String> {
         self.by_key.into_iter().map(|(key, property)| (key, property.value)).collect()
     }
+}
+
+fn is_known(key: &str) -> bool {
+    KNOWN.contains(&key) || FOREIGN.contains(&key)
 }
 
 fn nearest(key: &str) -> Option<&'static str> {

@@ -19,11 +19,11 @@ pub(crate) enum LinkEnd {
     #[error("stopped")]
     Stopped,
     /// It could not be opened.
-    #[error("no connection")]
-    NotOpened(#[source] TransportError),
+    #[error(transparent)]
+    NotOpened(TransportError),
     /// It was lost, or the server closed it.
-    #[error("link lost")]
-    Lost(#[source] TransportError),
+    #[error(transparent)]
+    Lost(TransportError),
     /// The peer is silent for too long.
     #[error("the server is silent; the connection is taken for dead")]
     Dead,

@@ -105,7 +105,10 @@ impl Dialer {
             tungstenite::Error::Http(response) => {
                 TransportErrorKind::Upgrade { status: response.status().as_u16(), url }.into()
             }
-            tungstenite::Error::Io(error) => TransportError::new(TransportErrorKind::Lost, error),
+            // Whoever hangs up on an upgrade is most likely another program.
+            tungstenite::Error::Io(error) => {
+                TransportError::new(TransportErrorKind::NotWebSocket { url }, error)
+            }
             other => TransportError::new(TransportErrorKind::NotWebSocket { url }, other),
         }
     }
