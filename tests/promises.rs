@@ -178,14 +178,17 @@ impl Peer {
 
     /// The next frame of the connector that is neither ping nor pong; `None` for a close frame.
     async fn next(&mut self) -> Option<Value> {
-        loop {
-            match within(self.0.next()).await {
-                Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(_))) => return None,
-                other => panic!("{other:?}"),
+        let next = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    Some(Ok(Message::Close(_))) => return None,
+                    other => panic!("{other:?}"),
+                }
             }
-        }
+        };
+        within(next).await
     }
 
     /// The next message of the connector.
@@ -204,14 +207,18 @@ impl Peer {
     async fn heard(&mut self) -> Vec<Value> {
         within(self.0.send(Message::Ping("heard".into()))).await.unwrap();
         let mut meanwhile = Vec::new();
-        loop {
-            match within(self.0.next()).await {
-                Some(Ok(Message::Pong(payload))) if payload == "heard" => return meanwhile,
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Text(text))) => meanwhile.push(serde_json::from_str(&text).unwrap()),
-                other => panic!("{other:?}"),
+        let heard = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Pong(payload))) if payload == "heard" => return,
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    Some(Ok(Message::Text(text))) => meanwhile.push(serde_json::from_str(&text).unwrap()),
+                    other => panic!("{other:?}"),
+                }
             }
-        }
+        };
+        within(heard).await;
+        meanwhile
     }
 
     /// Asks a query and reads its answer, which comes next.
