@@ -66,9 +66,11 @@ impl ConnectorSetHandle {
         self.context.probe.addr()
     }
 
-    /// Closes all sources and waits until the set has ended. Not for use within a handler, where it would wait
-    /// for itself until the grace is over: there, [`Source::close`] each of [`sources`](Self::sources). Closes a set that did not begin to run, too:
-    /// it will end as soon as it begins.
+    /// Closes all sources and waits until the set has ended. Closes a set that did not begin to run, too: it
+    /// will end as soon as it begins.
+    ///
+    /// Not for use within a handler, where it would wait for itself until the grace is over: there,
+    /// [`Source::close`] each of [`sources`](Self::sources).
     ///
     /// # Cancel safety
     /// Cancel safe: the set ends all the same.
