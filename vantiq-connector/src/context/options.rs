@@ -61,8 +61,8 @@ impl Default for Options {
             // At a round trip of 20 ms this is 200,000 notifications a second.
             window: Window { messages: 4_096, bytes: 4 << 20 },
             connect_deadline: Duration::from_mins(1),
-            // With the quarter of it that `close` gets, less than the 30 s that Kubernetes gives a process
-            // between SIGTERM and SIGKILL.
+            // With the quarter of it that `close` gets and the seconds for good order, about the 30 s that
+            // Kubernetes gives a process between SIGTERM and SIGKILL.
             grace: Duration::from_secs(20),
             dial_deadline: Duration::from_secs(15),
             // The Java SDK's figure for each step.
