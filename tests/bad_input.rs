@@ -463,7 +463,7 @@ async fn a_publish_of_the_wrong_shape_is_logged_and_counted_and_the_next_is_hand
     let counts = connector.source("a").status().counts;
     assert_eq!((counts.publishes, counts.publishes_failed, counts.sessions), (4, 3, 1));
     let text = log.text();
-    let lines: Vec<_> = text.lines().filter(|line| line.contains("a publish has not")).collect();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("a publish failed")).collect();
     assert!(lines[0].contains("target") && lines[0].contains("expected f64"), "{lines:?}");
     assert!(lines[1].contains("missing field `target`"), "{lines:?}");
     assert_eq!(lines.len(), 3);

@@ -2,8 +2,19 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
+
+use tokio::time::Instant;
+
+/// Of events that may come in thousands, one in this time is worth a log line ...
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// ... and so many before it comes to that.
+const LINES_AT_ONCE: u32 = 5;
 
 /// The state of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,36 +110,82 @@ counts! {
     notifications_delivered,
     /// Notifications the server refused.
     notifications_rejected,
+    /// Refusals by the server after the source was attached. Each is one of a notification, as far as is
+    /// known; where that is certain it counts as `notifications_rejected`, too.
+    refusals,
     /// Notifications dropped because the outbox was full.
     notifications_dropped,
     /// Notifications given up at the end, with their outcome unknown.
     notifications_abandoned,
     /// Frames that could not be decoded.
     undecodable,
+    /// Messages that were ignored: of an unknown operation, or at a time at which they mean nothing.
+    ignored,
 }
 
-/// One count.
+/// One count, and the log lines about it.
 #[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
+pub(crate) struct Counter {
+    count: AtomicU64,
+    lines: Mutex<Lines>,
+}
 
 impl Counter {
-    /// Counts one more, and says how many these are now.
-    pub(crate) fn add_one(&self) -> u64 {
-        self.add(1)
+    pub(crate) fn add_one(&self) {
+        self.add(1);
     }
 
-    pub(crate) fn add(&self, more: u64) -> u64 {
+    pub(crate) fn add(&self, more: u64) {
         // Counts order nothing else.
-        self.0.fetch_add(more, Ordering::Relaxed) + more
+        self.count.fetch_add(more, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Counts `more` events of a kind that may come in thousands. Where they are worth a log line, returns
+    /// the count for it, which tells how many had none.
+    pub(crate) fn add_for_a_line(&self, more: u64) -> Option<u64> {
+        self.add(more);
+        // No code that can panic runs under the lock.
+        let worth_it = self.lines.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now());
+        worth_it.then(|| self.get())
     }
 }
 
-/// Whether the `count`th event of a kind that may come in thousands is worth a log line: the first, the
-/// second, the fourth, and so on.
-pub(crate) const fn worth_a_line(count: u64) -> bool {
-    count.is_power_of_two()
+/// Bounds log lines: a flood of events must not become a flood of lines.
+#[derive(Debug, Default)]
+struct Lines {
+    /// When the allowance would be full again.
+    full_at: Option<Instant>,
+}
+
+impl Lines {
+    /// Whether another line may be written now.
+    fn next(&mut self, now: Instant) -> bool {
+        let full_at = self.full_at.map_or(now, |at| at.max(now));
+        let allowed = full_at + LINE_EVERY <= now + LINE_EVERY * LINES_AT_ONCE;
+        if allowed {
+            self.full_at = Some(full_at + LINE_EVERY);
+        }
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_events_gets_a_few_lines_and_then_one_in_ten_seconds() {
+        let (mut lines, start) = (Lines::default(), Instant::now());
+        let at = |lines: &mut Lines, seconds: u64| lines.next(start + Duration::from_secs(seconds));
+        let at_once = (0..1_000).filter(|_| at(&mut lines, 0)).count();
+        assert_eq!(at_once, LINES_AT_ONCE as usize);
+        let seconds: Vec<_> = (1..=30).filter(|second| at(&mut lines, *second)).collect();
+        assert_eq!(seconds, [10, 20, 30]);
+        let later = (0..1_000).filter(|_| at(&mut lines, 3_600)).count();
+        assert_eq!(later, LINES_AT_ONCE as usize, "a quiet hour restores it");
+    }
 }

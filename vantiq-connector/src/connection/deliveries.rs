@@ -91,8 +91,10 @@ impl Deliveries {
     pub(super) fn status(&mut self, status: &StatusMessage, now: Instant) -> bool {
         self.quiet.progress(now);
         let error = status.error();
-        if let Some(error) = &error {
-            warn!(%error, "the server refused something, a notification most likely");
+        if let Some(error) = &error
+            && let Some(count) = self.context.counters.refusals.add_for_a_line(1)
+        {
+            warn!(%error, count, "the server refused something, a notification most likely");
         }
         // What acknowledges waits for acknowledgements; a pong under way releases nothing more.
         self.barrier = None;

@@ -18,7 +18,6 @@ use crate::{
     context::SourceContext,
     protocol::Payload,
     query::{Replies, ReplyTo},
-    telemetry::worth_a_line,
 };
 
 /// The way of publishes and queries from one link to its sessions.
@@ -86,8 +85,9 @@ impl Intake {
     ) -> Option<Bytes> {
         self.context.counters.queries.add_one();
         let Some(address) = reply_address else {
-            self.context.counters.queries_failed.add_one();
-            warn!("a query without a reply address cannot be answered");
+            if let Some(count) = self.context.counters.queries_failed.add_for_a_line(1) {
+                warn!(count, "a query without a reply address cannot be answered");
+            }
             return None;
         };
         let reply_to = self.context.reply_to(address);
@@ -220,16 +220,14 @@ impl Intake {
 
     /// The answer to a query that no handler will see.
     fn refuse(&self, reply_to: &ReplyTo, error: &QueryError) -> Bytes {
-        let count = self.context.counters.queries_failed.add_one();
-        if worth_a_line(count) {
+        if let Some(count) = self.context.counters.queries_failed.add_for_a_line(1) {
             warn!(code = error.code(), count, "a query was refused");
         }
         reply_to.error(error)
     }
 
     fn unhandled(&self, why: &str) {
-        let count = self.context.counters.publishes_unhandled.add_one();
-        if worth_a_line(count) {
+        if let Some(count) = self.context.counters.publishes_unhandled.add_for_a_line(1) {
             warn!(count, why, "a publish was dropped");
         }
     }

@@ -218,8 +218,10 @@ impl<'a> Link<'a> {
                     self.on_message(message)
                 }
                 Err(error) => {
-                    self.context.counters.undecodable.add_one();
-                    warn!(%error, size = frame.len(), excerpt = excerpt(&frame), "dropped a frame that is no message");
+                    if let Some(count) = self.context.counters.undecodable.add_for_a_line(1) {
+                        let (size, excerpt) = (frame.len(), excerpt(&frame));
+                        warn!(%error, size, excerpt, count, "dropped a frame that is no message");
+                    }
                     Ok(())
                 }
             },
@@ -283,7 +285,11 @@ impl<'a> Link<'a> {
                 self.end_session();
                 self.attach_later("the server asks for one session after another", HURRY);
             }
-            Effect::Ignore(why) => warn!(why, "ignored a message"),
+            Effect::Ignore(why) => {
+                if let Some(count) = self.context.counters.ignored.add_for_a_line(1) {
+                    warn!(why, count, "ignored a message");
+                }
+            }
             Effect::End(end) => return Err(end),
         }
         Ok(())

@@ -10,33 +10,33 @@ use crate::{
     erased::{ErasedHandler, Fault},
     handler::UnhandledPublish,
     protocol::Payload,
-    telemetry::worth_a_line,
 };
 
 /// Hands a publish to the handler. Whatever comes of it is logged and counted: the protocol has no way to
 /// tell the publisher.
 pub(super) async fn publish(context: &SourceContext, handler: &dyn ErasedHandler, object: Payload) {
     let result = AssertUnwindSafe(handler.publish(object)).catch_unwind().await;
-    let failed = || context.counters.publishes_failed.add_one();
     match result {
         Ok(Ok(())) => {}
         Ok(Err(Fault::Failed(fault))) if fault.is::<UnhandledPublish>() => {
-            let count = context.counters.publishes_unhandled.add_one();
-            if worth_a_line(count) {
+            if let Some(count) = context.counters.publishes_unhandled.add_for_a_line(1) {
                 warn!(count, "a publish was dropped: the handler does not implement `publish`");
             }
         }
-        Ok(Err(Fault::Failed(fault))) => {
-            failed();
-            error!(error = format!("{fault:#}"), "a publish failed");
-        }
-        Ok(Err(Fault::Shape(shape))) => {
-            failed();
-            error!(error = %shape.redacted(), "a publish has not the expected shape and was dropped");
-        }
-        Err(_) => {
-            failed();
-            error!("the handler panicked in `publish`");
-        }
+        Ok(Err(fault)) => failed(context, &why(&fault)),
+        Err(_) => failed(context, "the handler panicked in `publish`"),
+    }
+}
+
+fn why(fault: &Fault) -> String {
+    match fault {
+        Fault::Failed(failed) => format!("{failed:#}"),
+        Fault::Shape(shape) => format!("it has not the expected shape: {}", shape.redacted()),
+    }
+}
+
+fn failed(context: &SourceContext, why: &str) {
+    if let Some(count) = context.counters.publishes_failed.add_for_a_line(1) {
+        error!(error = why, count, "a publish failed");
     }
 }

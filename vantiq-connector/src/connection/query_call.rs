@@ -1,6 +1,6 @@
 //! [`QueryCall`]: one query, from its arrival to its one terminal answer.
 
-use std::{fmt, panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 use tokio::{
@@ -44,15 +44,25 @@ impl QueryCall {
             options.bundle_linger,
             self.received_at,
         ));
-        let answer = self.run(&streaming).await;
-        if answer.is_err() {
-            self.context.counters.queries_failed.add_one();
-        }
+        let answer = self.run(&streaming).await.map_err(|failure| self.log(failure));
         streaming.finish(answer).await;
         drop(self.slot);
     }
 
-    async fn run(&mut self, streaming: &Arc<Streaming>) -> Result<Answer, QueryError> {
+    /// Counts and logs a failure. Returns what the caller gets to see of it.
+    fn log(&self, failure: Failure) -> QueryError {
+        let Failure { answer, cause, is_defect } = failure;
+        match self.context.counters.queries_failed.add_for_a_line(1) {
+            Some(count) if is_defect => error!(code = answer.code(), error = cause, count, "a query failed"),
+            Some(count) => {
+                warn!(code = answer.code(), error = cause, count, "a query was answered with an error");
+            }
+            None => {}
+        }
+        answer
+    }
+
+    async fn run(&mut self, streaming: &Arc<Streaming>) -> Result<Answer, Failure> {
         let abandon = self.abandon.clone();
         let deadline = self.context.options.query_deadline;
         let object = std::mem::replace(&mut self.object, Payload::NULL);
@@ -69,14 +79,16 @@ impl QueryCall {
                 biased;
                 answer = &mut work => return answer,
                 () = abandon.cancelled() => {
-                    return Err(QueryError::new(QueryError::CLOSING, "source {0} is closing").parameter(&self.context.name));
+                    let closing = QueryError::new(QueryError::CLOSING, "source {0} is closing");
+                    let closing = closing.parameter(&self.context.name);
+                    return Err(Failure::expected(closing, "the grace of the session is over"));
                 }
                 () = streaming.begun() => {}
                 () = sleep_until(flush_at.min(deadline_at)) => {
                     let now = Instant::now();
                     if streaming.sent_at() + deadline <= now {
                         let timeout = QueryError::timeout(&self.context.name, deadline);
-                        return Err(logged(timeout, &"the handler sent no data"));
+                        return Err(Failure::expected(timeout, "the handler sent no data"));
                     }
                     if streaming.due_at().is_some_and(|due_at| due_at <= now) {
                         streaming.try_flush(now);
@@ -87,49 +99,65 @@ impl QueryCall {
     }
 }
 
+/// Why a query is answered with an error.
+struct Failure {
+    /// What the caller gets to see.
+    answer: QueryError,
+    /// What only the log gets to see.
+    cause: String,
+    /// Whether the handler is to blame: it panicked, or returned an error that is not meant for the caller.
+    is_defect: bool,
+}
+
+impl Failure {
+    fn expected(answer: QueryError, cause: impl Into<String>) -> Self {
+        Self { answer, cause: cause.into(), is_defect: false }
+    }
+
+    fn defect(answer: QueryError, cause: impl Into<String>) -> Self {
+        Self { answer, cause: cause.into(), is_defect: true }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Failed(failed) => {
+                let (answer, cause) = (QueryError::of(&failed), format!("{failed:#}"));
+                // What the handler meant for the caller is no fault of the connector.
+                let is_defect = answer.code() == QueryError::FAILED;
+                Self { answer, cause, is_defect }
+            }
+            Fault::Shape(shape) => {
+                let cause = shape.redacted().to_string();
+                let answer = QueryError::new(QueryError::SHAPE, "the query has not the expected shape: {0}");
+                Self::expected(answer.parameter(shape), cause)
+            }
+        }
+    }
+}
+
 /// The handler, as soon as there is one.
-async fn handler(handler_rx: &mut watch::Receiver<Handler>) -> Result<Arc<dyn ErasedHandler>, QueryError> {
+async fn handler(handler_rx: &mut watch::Receiver<Handler>) -> Result<Arc<dyn ErasedHandler>, Failure> {
     let known = handler_rx.wait_for(|handler| !matches!(handler, Handler::Connecting)).await;
     match known.as_deref() {
         Ok(Handler::Ready(handler)) => Ok(Arc::clone(handler)),
-        Ok(Handler::Missing(error)) => Err(logged(error.clone(), &"there is no handler")),
+        Ok(Handler::Missing(error)) => Err(Failure::expected(error.clone(), "there is no handler")),
         // The session's task ended, or can only have ended.
         Ok(Handler::Connecting) | Err(_) => {
-            Err(QueryError::new(QueryError::CLOSING, "the source is closing"))
+            let closing = QueryError::new(QueryError::CLOSING, "the source is closing");
+            Err(Failure::expected(closing, "the session has ended"))
         }
     }
-}
-
-/// Logs an error that the caller gets; `cause` is what the caller does not see.
-fn logged(error: QueryError, cause: &dyn fmt::Display) -> QueryError {
-    warn!(code = error.code(), error = %cause, "a query was answered with an error");
-    error
 }
 
 /// Calls the handler's `query` and translates what comes of it for the caller.
-async fn call(handler: &dyn ErasedHandler, object: Payload, mut rows: Rows) -> Result<Answer, QueryError> {
-    let result = AssertUnwindSafe(handler.query(object, &mut rows)).catch_unwind().await;
-    match result {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(Fault::Failed(failed))) => {
-            let error = QueryError::of(&failed);
-            // What the handler meant for the caller is no fault of the connector.
-            if error.code() == QueryError::FAILED {
-                error!(code = error.code(), error = format!("{failed:#}"), "a query failed");
-                return Err(error);
-            }
-            Err(logged(error, &format_args!("{failed:#}")))
-        }
-        Ok(Err(Fault::Shape(shape))) => {
-            let cause = shape.redacted();
-            let error = QueryError::new(QueryError::SHAPE, "the query has not the expected shape: {0}");
-            Err(logged(error.parameter(shape), &cause))
-        }
-        Err(_) => {
-            error!("the handler panicked in `query`");
-            Err(QueryError::new(QueryError::PANICKED, "the handler panicked"))
-        }
-    }
+async fn call(handler: &dyn ErasedHandler, object: Payload, mut rows: Rows) -> Result<Answer, Failure> {
+    let Ok(result) = AssertUnwindSafe(handler.query(object, &mut rows)).catch_unwind().await else {
+        let answer = QueryError::new(QueryError::PANICKED, "the handler panicked");
+        return Err(Failure::defect(answer, "the handler panicked in `query`"));
+    };
+    result.map_err(Failure::from)
 }
 
 #[cfg(test)]

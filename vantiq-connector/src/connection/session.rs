@@ -33,7 +33,7 @@ use crate::{
     erased::{ErasedHandler, ErasedSource, Fault},
     protocol::Payload,
     query::{Replies, ReplyTo},
-    telemetry::{SourceState, worth_a_line},
+    telemetry::SourceState,
 };
 
 /// What a query finds when it wants the handler.
@@ -344,8 +344,7 @@ impl Run {
     }
 
     fn unhandled(&self) {
-        let count = self.context.counters.publishes_unhandled.add_one();
-        if worth_a_line(count) {
+        if let Some(count) = self.context.counters.publishes_unhandled.add_for_a_line(1) {
             warn!(count, "a publish was dropped, for there is no handler to take it");
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     Receipt, Secret,
     delivery::{Offered, Outbox},
     query::ReplyTo,
-    telemetry::{Counters, SourceState, worth_a_line},
+    telemetry::{Counters, SourceState},
 };
 
 /// One source: what its handles, its actor and its sessions share.
@@ -85,11 +85,10 @@ impl SourceContext {
         if *offered != Offered::Dropped {
             self.counters.notifications.add_one();
         }
-        if dropped > 0 {
-            let count = self.counters.notifications_dropped.add(dropped as u64);
-            if worth_a_line(count) {
-                warn!(source = self.name, count, "notifications are dropped, for the outbox is full");
-            }
+        if dropped > 0
+            && let Some(count) = self.counters.notifications_dropped.add_for_a_line(dropped as u64)
+        {
+            warn!(source = self.name, count, "notifications are dropped, for the outbox is full");
         }
         receipt
     }
