@@ -67,11 +67,11 @@ impl Intake {
     pub(super) fn publish(&mut self, object: Payload, session: Option<&Session>) {
         self.context.counters.publishes.add_one();
         match session {
-            _ if self.closed => self.unhandled("the connector is stopping"),
+            _ if self.closed => self.context.publish_unhandled("the connector is stopping"),
             Some(session) => self.hand_publish(object, session),
             None => match self.spare_room.try_take(object.len()) {
                 Ok(room) => self.keep(Call::Publish(object), room),
-                Err(_) => self.unhandled("too many came before the configuration"),
+                Err(_) => self.context.publish_unhandled("too many came before the configuration"),
             },
         }
     }
@@ -154,7 +154,7 @@ impl Intake {
     pub(super) fn release(&mut self, room: Option<Room>, session: Option<&Session>) {
         match (self.held.pop_front(), room, session) {
             (Some((object, _)), Some(room), Some(session)) => session.publish(object, Some(room)),
-            (Some(_), _, _) => self.unhandled("there is no handler"),
+            (Some(_), _, _) => self.context.publish_unhandled("there is no handler"),
             (None, _, _) => {}
         }
     }
@@ -191,7 +191,7 @@ impl Intake {
         // Those that are held come first.
         match session.try_room(object.len()) {
             Some(room) if !self.is_behind() => session.publish(object, Some(room)),
-            _ if session.has_no_handler() => self.unhandled("there is no handler"),
+            _ if session.has_no_handler() => self.context.publish_unhandled("there is no handler"),
             _ => {
                 // Nothing is read without room for it, but for the frame that finds there is none.
                 let room = self.spare_room.try_take(object.len()).ok();
@@ -225,12 +225,6 @@ impl Intake {
         }
         reply_to.error(error)
     }
-
-    fn unhandled(&self, why: &str) {
-        if let Some(count) = self.context.counters.publishes_unhandled.add_for_a_line(1) {
-            warn!(count, why, "a publish was dropped");
-        }
-    }
 }
 
 impl Drop for Intake {
@@ -239,7 +233,7 @@ impl Drop for Intake {
     fn drop(&mut self) {
         for early in std::mem::take(&mut self.early) {
             if let Call::Publish(_) = early.call {
-                self.unhandled("the link was lost before the configuration came");
+                self.context.publish_unhandled("the link was lost before the configuration came");
             }
         }
     }

@@ -11,6 +11,7 @@ mod heartbeat;
 mod intake;
 mod link;
 mod publish_call;
+mod publish_queue;
 mod query_call;
 mod retry;
 mod session;

@@ -15,7 +15,9 @@ use crate::{
 /// Hands a publish to the handler. Whatever comes of it is logged and counted: the protocol has no way to
 /// tell the publisher.
 pub(super) async fn publish(context: &SourceContext, handler: &dyn ErasedHandler, object: Payload) {
+    let unfinished = Unfinished(Some(context));
     let result = AssertUnwindSafe(handler.publish(object)).catch_unwind().await;
+    unfinished.finish();
     match result {
         Ok(Ok(())) => {}
         Ok(Err(Fault::Failed(fault))) if fault.is::<UnhandledPublish>() => {
@@ -38,5 +40,22 @@ fn why(fault: &Fault) -> String {
 fn failed(context: &SourceContext, why: &str) {
     if let Some(count) = context.counters.publishes_failed.add_for_a_line(1) {
         error!(error = why, count, "a publish failed");
+    }
+}
+
+/// A call under way. Dropped before its end, for the grace of its session is over, it counts as failed.
+struct Unfinished<'a>(Option<&'a SourceContext>);
+
+impl Unfinished<'_> {
+    fn finish(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(context) = self.0 {
+            failed(context, "the grace of the session is over");
+        }
     }
 }

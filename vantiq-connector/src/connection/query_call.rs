@@ -173,10 +173,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        ServerConfig,
-        context::{Options, SetContext, Shared},
-    };
+    use crate::context::Options;
 
     /// What the handler does with its one query.
     #[derive(Clone, Copy)]
@@ -221,10 +218,7 @@ mod tests {
 
     /// Starts a query with a link that has room for `room` frames.
     fn start(handler: Handler, bundle_rows: usize, room: usize) -> Running {
-        let config = ServerConfig::builder().target_server("http://localhost").auth_token("t").source("a");
-        let options = Options { bundle_rows, ..Options::default() };
-        let set = SetContext::new(config.build().unwrap(), options, Shared::default());
-        let context = Arc::new(SourceContext::new("a".into(), Arc::new(set)));
+        let context = SourceContext::unconnected(Options { bundle_rows, ..Options::default() });
         let (replies, replies_rx) = mpsc::channel(room);
         let (handler_tx, handler_rx) = watch::channel(handler);
         let (abandon, begun_at) = (CancellationToken::new(), Instant::now());

@@ -4,6 +4,7 @@
 //! [`Sessions`] sees to it that a new session's `connect` begins only after the old one's `close`.
 
 use std::{
+    collections::VecDeque,
     panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -20,11 +21,13 @@ use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
-use tracing::{Instrument, Span, debug, error, info, warn};
+use tracing::{Instrument, Span, debug, error, info};
 
 use super::{
     backoff::{Backoff, BackoffRange, Jitter},
-    publish_call, query_call,
+    publish_call,
+    publish_queue::{PublishQueue, Queued},
+    query_call,
 };
 use crate::{
     QueryError, Source,
@@ -50,13 +53,19 @@ pub(super) enum Handler {
 pub(super) struct Sessions {
     context: Arc<SourceContext>,
     handler: Arc<dyn ErasedSource>,
+    /// For the publishes that wait for a handler. One for all sessions, as they pass from one to the next.
+    room: Budget,
     current: Option<Session>,
-    ending: Option<JoinHandle<()>>,
+    ending: Option<Ending>,
 }
 
+/// A session that was told to end. It gives back the publishes it did not get to.
+type Ending = JoinHandle<VecDeque<Queued>>;
+
 impl Sessions {
-    pub(super) const fn new(context: Arc<SourceContext>, handler: Arc<dyn ErasedSource>) -> Self {
-        Self { context, handler, current: None, ending: None }
+    pub(super) fn new(context: Arc<SourceContext>, handler: Arc<dyn ErasedSource>) -> Self {
+        let room = context.options.publish_room();
+        Self { context, handler, room, current: None, ending: None }
     }
 
     pub(super) const fn current(&self) -> Option<&Session> {
@@ -68,7 +77,8 @@ impl Sessions {
         self.end();
         self.context.counters.sessions.add_one();
         let (context, handler) = (Arc::clone(&self.context), Arc::clone(&self.handler));
-        self.current.insert(Session::begin(context, handler, config, self.ending.take()))
+        let session = Session::begin(context, handler, config, self.room.clone(), self.ending.take());
+        self.current.insert(session)
     }
 
     /// Lets the present session end; its calls get their grace.
@@ -78,14 +88,17 @@ impl Sessions {
         }
     }
 
-    /// Waits until no session is ending any more.
+    /// Waits until no session is ending any more, with none to follow.
     ///
     /// Cancel safe: the handle is given up only when its task has ended.
     pub(super) async fn ended(&mut self) {
         if let Some(ending) = &mut self.ending {
             // The task catches the panics of handlers; were it to panic itself, it has ended all the same.
-            let _ = ending.await;
+            let left = ending.await.unwrap_or_default();
             self.ending = None;
+            for _ in left {
+                self.context.publish_unhandled("the connector is stopping");
+            }
         }
     }
 }
@@ -93,13 +106,13 @@ impl Sessions {
 /// One session, as the link sees it.
 pub(super) struct Session {
     context: Arc<SourceContext>,
-    publishes_tx: mpsc::UnboundedSender<(Payload, Option<Room>)>,
+    publishes_tx: mpsc::UnboundedSender<Queued>,
     handler_rx: watch::Receiver<Handler>,
     room: Budget,
     stages: Stages,
     /// Dropping the session ends it, too.
     _ending: DropGuard,
-    task: JoinHandle<()>,
+    task: Ending,
 }
 
 /// How far a session is on its way to its end.
@@ -128,9 +141,10 @@ impl Session {
         context: Arc<SourceContext>,
         handler: Arc<dyn ErasedSource>,
         config: Payload,
-        previous: Option<JoinHandle<()>>,
+        room: Budget,
+        previous: Option<Ending>,
     ) -> Self {
-        let (publishes_tx, publishes_rx) = mpsc::unbounded_channel();
+        let (publishes_tx, publishes) = PublishQueue::new();
         let (handler_tx, handler_rx) = watch::channel(Handler::Connecting);
         let stages = Stages {
             ending: CancellationToken::new(),
@@ -145,12 +159,11 @@ impl Session {
             context: Arc::clone(&context),
             handler,
             config,
-            publishes_rx,
+            publishes,
             handler_tx,
             stages: stages.clone(),
         };
         let task = tokio::spawn(run.run(previous).instrument(Span::current()));
-        let room = context.options.publish_room();
         let ending = stages.ending.clone().drop_guard();
         Self { context, publishes_tx, handler_rx, room, stages, _ending: ending, task }
     }
@@ -207,7 +220,7 @@ impl Session {
     }
 
     /// Lets the session end, which takes at most its grace. The task ends after the handler's `close`.
-    fn end(self) -> JoinHandle<()> {
+    fn end(self) -> Ending {
         self.task
     }
 }
@@ -219,13 +232,14 @@ struct Run {
     source: Source,
     scope: Scope,
     config: Payload,
-    publishes_rx: mpsc::UnboundedReceiver<(Payload, Option<Room>)>,
+    publishes: PublishQueue,
     handler_tx: watch::Sender<Handler>,
     stages: Stages,
 }
 
 impl Run {
-    async fn run(mut self, previous: Option<JoinHandle<()>>) {
+    /// Returns the publishes that it did not get to.
+    async fn run(mut self, previous: Option<Ending>) -> VecDeque<Queued> {
         self.after(previous).await;
         if self.stages.ending.is_cancelled() {
             // Another configuration came meanwhile: nobody needs a handler made from this one.
@@ -238,22 +252,24 @@ impl Run {
             self.say(SourceState::Connected);
             info!("connected");
             tokio::select! {
-                () = serve(&self.context, &mut self.publishes_rx, &**handler, &self.stages.queries) => {}
+                () = serve(&self.context, &mut self.publishes, &**handler, &self.stages.queries) => {}
                 () = self.stages.grace_over(self.context.options.grace) => {}
             }
         }
-        self.let_go(handler).await;
+        self.let_go(handler).await
     }
 
     /// Waits until the session before has let go of what this one will take.
-    async fn after(&self, previous: Option<JoinHandle<()>>) {
+    async fn after(&mut self, previous: Option<Ending>) {
         let Some(previous) = previous else { return };
         let patience = self.context.options.end_of_session() * 2;
-        if timeout(patience, previous).await.is_err() {
+        let Ok(left) = timeout(patience, previous).await else {
             error!(
-                "a handler of the last session blocks its thread; going on without waiting for its `close`"
+                "a handler of the last session blocks its thread; going on without its `close` and publishes"
             );
-        }
+            return;
+        };
+        self.publishes.inherit(left.unwrap_or_default());
     }
 
     /// Builds the handler; tries again, with growing delays, until that succeeds or the session ends.
@@ -306,9 +322,9 @@ impl Run {
     /// nobody will ever take the publishes, so they are dropped as they come.
     async fn pause(&mut self, delay: Option<Duration>) -> bool {
         let Some(delay) = delay else {
-            while let Some((_, room)) = self.publishes_rx.recv().await {
+            while let Some((_, room)) = self.publishes.next().await {
                 drop(room);
-                self.unhandled();
+                self.context.publish_unhandled("there is no handler");
             }
             return false;
         };
@@ -319,11 +335,7 @@ impl Run {
     }
 
     /// Ends what is still running, then closes the handler.
-    async fn let_go(mut self, handler: Option<Arc<dyn ErasedHandler>>) {
-        self.publishes_rx.close();
-        while self.publishes_rx.try_recv().is_ok() {
-            self.unhandled();
-        }
+    async fn let_go(self, handler: Option<Arc<dyn ErasedHandler>>) -> VecDeque<Queued> {
         // A session can be over only once it was told to end; then these are no news, or the grace is over.
         self.stages.abandon.cancel();
         self.stages.queries.close();
@@ -341,12 +353,7 @@ impl Run {
             close(handler, self.context.options.close_deadline()).await;
         }
         debug!("session ended");
-    }
-
-    fn unhandled(&self) {
-        if let Some(count) = self.context.counters.publishes_unhandled.add_for_a_line(1) {
-            warn!(count, "a publish was dropped, for there is no handler to take it");
-        }
+        self.publishes.into_left()
     }
 
     /// Tells the source's state, unless the session is ending: then others tell it.
@@ -358,11 +365,11 @@ impl Run {
 /// Handles publishes one at a time until no more can come, then waits for the queries.
 async fn serve(
     context: &SourceContext,
-    publishes_rx: &mut mpsc::UnboundedReceiver<(Payload, Option<Room>)>,
+    publishes: &mut PublishQueue,
     handler: &dyn ErasedHandler,
     queries: &TaskTracker,
 ) {
-    while let Some((object, room)) = publishes_rx.recv().await {
+    while let Some((object, room)) = publishes.next().await {
         publish_call::publish(context, handler, object).await;
         drop(room);
     }
@@ -377,5 +384,151 @@ async fn close(handler: Arc<dyn ErasedHandler>, deadline: Duration) {
         Ok(Ok(false)) => error!("`close` was left out, for a call still holds the handler"),
         Ok(Err(_)) => error!("the handler panicked in `close`"),
         Err(_) => error!(?deadline, "`close` took too long and was abandoned"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::{Answer, Rows, SourcePattern, context::Options};
+
+    /// A handler whose calls take as long as it says, and note when they began.
+    #[derive(Default)]
+    struct Script {
+        connect: Duration,
+        publish: Duration,
+        noted: Mutex<Vec<String>>,
+    }
+
+    /// The handler made from the configuration of this number.
+    struct Scripted(Arc<Script>, u32);
+
+    impl Script {
+        fn note(&self, what: String) {
+            self.noted.lock().unwrap().push(what);
+        }
+    }
+
+    #[async_trait]
+    impl ErasedSource for Arc<Script> {
+        fn pattern(&self) -> SourcePattern {
+            SourcePattern::ANY
+        }
+
+        fn type_name(&self) -> &'static str {
+            "Script"
+        }
+
+        async fn connect(&self, _: Source, config: Payload) -> Result<Arc<dyn ErasedHandler>, Fault> {
+            sleep(self.connect).await;
+            Ok(Arc::new(Scripted(Self::clone(self), config.parse().map_err(Fault::Shape)?)))
+        }
+    }
+
+    #[async_trait]
+    impl ErasedHandler for Scripted {
+        async fn publish(&self, object: Payload) -> Result<(), Fault> {
+            let number: u32 = object.parse().map_err(Fault::Shape)?;
+            self.0.note(format!("{}: publish {number}", self.1));
+            sleep(self.0.publish).await;
+            Ok(())
+        }
+
+        async fn query(&self, _: Payload, _: &mut Rows) -> Result<Answer, Fault> {
+            std::future::pending().await
+        }
+
+        async fn close(self: Arc<Self>) -> bool {
+            self.0.note(format!("{}: close", self.1));
+            true
+        }
+    }
+
+    /// The sessions of a source with the handler `script`.
+    fn sessions(script: Script) -> (Sessions, Arc<SourceContext>, Arc<Script>) {
+        let options = Options { grace: Duration::from_secs(20), ..Options::default() };
+        let (context, script) = (SourceContext::unconnected(options), Arc::new(script));
+        (Sessions::new(Arc::clone(&context), Arc::new(Arc::clone(&script))), context, script)
+    }
+
+    fn json(number: u32) -> Payload {
+        Payload::from_value(&number).unwrap()
+    }
+
+    fn publish(sessions: &Sessions, number: u32) {
+        let session = sessions.current().unwrap();
+        session.publish(json(number), session.try_room(1));
+    }
+
+    /// A session that is told to end before it began calls no `connect`.
+    async fn lets_it_begin() {
+        tokio::task::yield_now().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn publishes_that_a_session_does_not_get_to_go_to_the_next_one_in_order() {
+        let script = Script { publish: Duration::from_secs(15), ..Script::default() };
+        let (mut sessions, context, script) = sessions(script);
+        sessions.begin(json(1));
+        (1..=4).for_each(|number| publish(&sessions, number));
+        lets_it_begin().await;
+        sessions.begin(json(2));
+        publish(&sessions, 5);
+        sleep(Duration::from_mins(2)).await;
+        sessions.end();
+        sessions.ended().await;
+        let expected = [
+            "1: publish 1",
+            "1: publish 2",
+            "1: close",
+            "2: publish 3",
+            "2: publish 4",
+            "2: publish 5",
+            "2: close",
+        ];
+        assert_eq!(*script.noted.lock().unwrap(), expected);
+        assert_eq!(
+            context.counters.publishes_failed.get(),
+            1,
+            "the second was under way when the grace was over"
+        );
+        assert_eq!(context.counters.publishes_unhandled.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn publishes_that_no_session_will_get_to_are_counted() {
+        let script = Script { publish: Duration::from_secs(15), ..Script::default() };
+        let (mut sessions, context, _) = sessions(script);
+        sessions.begin(json(1));
+        (1..=4).for_each(|number| publish(&sessions, number));
+        lets_it_begin().await;
+        sessions.end();
+        sessions.ended().await;
+        assert_eq!(context.counters.publishes_failed.get(), 1);
+        assert_eq!(context.counters.publishes_unhandled.get(), 2);
+    }
+
+    /// The grace counted once for `connect` and again for the calls, so that the link was closed before the
+    /// query was answered.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_connect_uses_up_the_grace_of_the_query_behind_it() {
+        let script = Script { connect: Duration::from_secs(18), ..Script::default() };
+        let (mut sessions, context, _) = sessions(script);
+        let (replies, mut replies_rx) = mpsc::channel(1);
+        let slot = Arc::clone(&context.query_slots).try_acquire_owned().unwrap();
+        let began = Instant::now();
+        let session = sessions.begin(json(1));
+        session.query(Payload::NULL, context.reply_to("address".into()), replies, began, slot);
+        lets_it_begin().await;
+        sessions.end();
+        let answer = replies_rx.recv().await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), context.options.grace.as_secs());
+        assert!(answer.windows(QueryError::CLOSING.len()).any(|part| part == QueryError::CLOSING.as_bytes()));
+        sessions.ended().await;
+        assert!(began.elapsed() < context.options.end_of_session());
     }
 }

@@ -75,6 +75,13 @@ impl SourceContext {
         }
     }
 
+    /// Counts and logs a publish that no handler takes.
+    pub(crate) fn publish_unhandled(&self, why: &str) {
+        if let Some(count) = self.counters.publishes_unhandled.add_for_a_line(1) {
+            warn!(count, why, "a publish was dropped");
+        }
+    }
+
     /// Counts what the outbox made of a notification.
     pub(crate) fn offered(&self, receipt: Receipt, offered: &Offered) -> Receipt {
         let dropped = match offered {
@@ -91,6 +98,18 @@ impl SourceContext {
             warn!(source = self.name, count, "notifications are dropped, for the outbox is full");
         }
         receipt
+    }
+}
+
+#[cfg(test)]
+impl SourceContext {
+    /// The source `a` of a set that dials nobody.
+    pub(crate) fn unconnected(options: Options) -> Arc<Self> {
+        let config =
+            crate::ServerConfig::builder().target_server("http://localhost").auth_token("t").source("a");
+        let config = config.build().expect("nothing is missing");
+        let set = SetContext::new(config, options, super::Shared::default());
+        Arc::new(Self::new("a".into(), Arc::new(set)))
     }
 }
 
