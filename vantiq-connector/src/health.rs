@@ -37,12 +37,13 @@ pub enum HealthError {
     },
 }
 
-/// The probe of a connector set: undeclared at first, then open or closed as declared.
+/// The probe of a connector set: undeclared at first, then open or closed as declared, and closed for good
+/// when the set stops.
 #[derive(Debug)]
 pub(crate) struct Probe {
     port: u16,
     /// Held while the port is opened or closed, so that declarations take effect one after another.
-    listening: Mutex<Option<Listening>>,
+    port_state: Mutex<Port>,
     declared: StdMutex<Option<Declared>>,
 }
 
@@ -52,21 +53,27 @@ enum Declared {
     Unhealthy,
 }
 
-/// An open port; it closes when the task ends.
-#[derive(Debug)]
-struct Listening(JoinHandle<()>);
+#[derive(Debug, Default)]
+enum Port {
+    #[default]
+    Closed,
+    /// It closes when the task ends.
+    Listening(JoinHandle<()>),
+    /// A connector that stops does not become healthy again, whoever declares it.
+    ClosedForGood,
+}
 
 impl Probe {
     pub(crate) fn new(port: u16) -> Self {
-        Self { port, listening: Mutex::default(), declared: StdMutex::default() }
+        Self { port, port_state: Mutex::default(), declared: StdMutex::default() }
     }
 
-    /// Opens the port, unless it is open.
+    /// Opens the port, unless it is open, or closed for good.
     pub(crate) async fn declare_healthy(&self) -> Result<(), HealthError> {
-        let mut listening = self.listening.lock().await;
-        if listening.is_none() {
+        let mut state = self.port_state.lock().await;
+        if matches!(*state, Port::Closed) {
             let (listener, addr) = open(self.port)?;
-            *listening = Some(Listening(tokio::spawn(accept(listener))));
+            *state = Port::Listening(tokio::spawn(accept(listener)));
             self.declare(Declared::Healthy(addr));
             info!(port = addr.port(), "declared healthy");
         }
@@ -75,14 +82,20 @@ impl Probe {
 
     /// Closes the port; it is closed when this returns.
     pub(crate) async fn declare_unhealthy(&self) {
-        let mut listening = self.listening.lock().await;
+        let mut state = self.port_state.lock().await;
         self.declare(Declared::Unhealthy);
-        if let Some(Listening(task)) = listening.take() {
-            task.abort();
-            // Only after the task is gone, is its listener, too.
-            let _ = task.await;
-            info!("declared unhealthy");
+        if matches!(*state, Port::Listening(_)) {
+            close(std::mem::take(&mut *state)).await;
         }
+    }
+
+    /// Closes the port for good. Where nothing was ever declared, that stays so.
+    pub(crate) async fn close(&self) {
+        let mut state = self.port_state.lock().await;
+        if self.declared().is_some() {
+            self.declare(Declared::Unhealthy);
+        }
+        close(std::mem::replace(&mut *state, Port::ClosedForGood)).await;
     }
 
     pub(crate) fn is_healthy(&self) -> Option<bool> {
@@ -108,9 +121,18 @@ impl Probe {
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        if let Some(Listening(task)) = self.listening.get_mut().take() {
+        if let Port::Listening(task) = self.port_state.get_mut() {
             task.abort();
         }
+    }
+}
+
+async fn close(port: Port) {
+    if let Port::Listening(task) = port {
+        task.abort();
+        // Only after the task is gone, is its listener, too.
+        let _ = task.await;
+        info!("declared unhealthy");
     }
 }
 
@@ -159,4 +181,26 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_probe_that_was_closed_for_good_does_not_open_again() {
+        let probe = Probe::new(0);
+        probe.declare_healthy().await.unwrap();
+        assert_eq!((probe.is_healthy(), probe.addr().is_some()), (Some(true), true));
+        probe.close().await;
+        probe.declare_healthy().await.unwrap();
+        assert_eq!((probe.is_healthy(), probe.addr()), (Some(false), None));
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_is_closed_undeclared_stays_undeclared() {
+        let probe = Probe::new(0);
+        probe.close().await;
+        assert_eq!(probe.is_healthy(), None);
+    }
 }

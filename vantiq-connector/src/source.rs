@@ -74,10 +74,14 @@ impl Source {
         if size > max { Err(NotifyError::TooLarge { size, max }) } else { Ok(frame) }
     }
 
-    /// Opens the TCP probe of the connector set, if it is not open. There is one for all its sources.
+    /// Opens the TCP probe of the connector set, if it is not open. There is one for all its sources. Does
+    /// nothing once the set stops: it stays unhealthy.
     ///
     /// # Errors
     /// [`HealthError`] where the port cannot be opened; health stays as it was.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub async fn declare_healthy(&self) -> Result<(), HealthError> {
         self.context.set.probe.declare_healthy().await
     }
@@ -120,6 +124,9 @@ impl Source {
 
     /// Runs `task` until it ends or the session does, whichever is first: then it is dropped at its next
     /// `.await`, before the handler's `close`. A panic in it is logged and reaches nobody else.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn spawn<F>(&self, task: F)
     where
         F: Future<Output = ()> + Send + 'static,

@@ -43,7 +43,8 @@ impl ConnectorSetHandle {
         &self.context.config
     }
 
-    /// Opens the TCP probe, if it is not open: port 8000, or `tcpProbePort`, on all interfaces.
+    /// Opens the TCP probe, if it is not open: port 8000, or `tcpProbePort`, on all interfaces. Does nothing
+    /// once the set stops: it stays unhealthy.
     ///
     /// # Errors
     /// [`HealthError`] where the port cannot be opened; health stays as it was.

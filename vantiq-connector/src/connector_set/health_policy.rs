@@ -48,7 +48,7 @@ pub(super) fn follow(context: &Arc<SetContext>, sources: Vec<Arc<SourceContext>>
 
 async fn declare(context: &SetContext, sources: &[Arc<SourceContext>]) -> Result<(), HealthError> {
     let connected = |source: &Arc<SourceContext>| *source.state.borrow() == SourceState::Connected;
-    if context.stop.is_cancelled() || !sources.iter().all(connected) {
+    if !sources.iter().all(connected) {
         context.probe.declare_unhealthy().await;
         return Ok(());
     }

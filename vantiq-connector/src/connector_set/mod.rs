@@ -105,7 +105,7 @@ impl ConnectorSet {
         }
         let result = self.until_closed(actors, &stop).await;
         drop(following);
-        self.unhealthy().await;
+        self.context.probe.close().await;
         result
     }
 
@@ -134,7 +134,7 @@ impl ConnectorSet {
                 // Whoever asked for it.
                 () = self.context.stop.cancelled(), if !stopping => {
                     stopping = true;
-                    self.unhealthy().await;
+                    self.context.probe.close().await;
                 }
             }
         }
@@ -142,13 +142,6 @@ impl ConnectorSet {
 
     fn contexts(&self) -> impl Iterator<Item = Arc<SourceContext>> + '_ {
         self.members.iter().map(|member| Arc::clone(&member.context))
-    }
-
-    /// A connector that stops is not healthy; one that never declared anything stays undeclared.
-    async fn unhealthy(&self) {
-        if self.context.probe.is_healthy().is_some() {
-            self.context.probe.declare_unhealthy().await;
-        }
     }
 }
 
