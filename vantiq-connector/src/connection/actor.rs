@@ -35,7 +35,7 @@ impl Actor {
     /// Runs until the source is closed. Returns an error where the whole connector set has to end.
     pub(crate) async fn run(mut self) -> Result<(), ConnectorError> {
         let result = self.keep_connected().await;
-        self.let_go().await;
+        self.end_session().await;
         result
     }
 
@@ -102,17 +102,25 @@ impl Actor {
         }
     }
 
-    /// Ends what is left: the session, and the notifications that nobody will send.
-    async fn let_go(&mut self) {
+    async fn end_session(&mut self) {
         self.context.stop.cancel();
         self.sessions.end();
         if timeout(self.context.options.end_of_session(), self.sessions.ended()).await.is_err() {
             error!("the handler did not end");
         }
-        self.context.outbox.close();
-        let abandoned = self.context.outbox.abandon();
-        self.context.counters.notifications_abandoned.add(abandoned as u64);
-        self.context.set_state(SourceState::Closed);
+    }
+}
+
+impl Drop for Actor {
+    /// Whatever ended the actor, be it that all were dropped: nobody will send what is left in the outbox,
+    /// and nobody may go on waiting for it.
+    fn drop(&mut self) {
+        let context = &self.context;
+        context.stop.cancel();
+        context.outbox.close();
+        let abandoned = context.outbox.abandon();
+        context.counters.notifications_abandoned.add(abandoned as u64);
+        context.set_state(SourceState::Closed);
         if abandoned > 0 {
             warn!(abandoned, "closed, with notifications that the server did not acknowledge");
         } else {
