@@ -18,6 +18,7 @@ use super::{
     deliveries::Deliveries,
     heartbeat::{Beat, Heartbeat},
     intake::Intake,
+    refusal,
     retry::LinkEnd,
     session::Sessions,
     state::{Effect, Event, Phase, Protocol},
@@ -277,7 +278,8 @@ impl<'a> Link<'a> {
                     self.attach_backoff.reset();
                 }
                 let delay = self.attach_backoff.next(rand::random());
-                self.attach_later(&format!("the server refused the source: {error}"), delay);
+                let advice = refusal::advice(&error);
+                self.attach_later(&format!("the server refused the source: {error}; {advice}"), delay);
                 // Others need not wait for a source that is held elsewhere.
                 self.handshake = None;
             }

@@ -1,6 +1,6 @@
 //! One source's connection: an [`Actor`] dials, a `Link` moves frames, a `Session` runs the handler.
 //!
-//! What happens next is decided in [`state`], [`retry`], [`backoff`] and [`heartbeat`], which know no I/O
+//! What happens next is decided in [`state`], [`retry`], [`refusal`], [`backoff`] and [`heartbeat`], which know no I/O
 //! and no clock; the others do it. Between link and session stand the `intake` of publishes and queries and
 //! the `deliveries` of notifications.
 
@@ -13,6 +13,7 @@ mod link;
 mod publish_call;
 mod publish_queue;
 mod query_call;
+mod refusal;
 mod retry;
 mod session;
 mod state;
