@@ -16,7 +16,7 @@ use tracing::{info, trace, warn};
 use super::{
     backoff::{Backoff, BackoffRange, Jitter},
     deliveries::Deliveries,
-    heartbeat::{Beat, Heartbeat},
+    heartbeat::{Beat, Heartbeat, Pace, Traffic},
     intake::Intake,
     refusal,
     retry::LinkEnd,
@@ -71,8 +71,6 @@ pub(super) struct Link<'a> {
     pings: u64,
     /// Since when nothing is read although acknowledgements are awaited.
     blocked_since: Option<Instant>,
-    /// Since when the socket has taken nothing, and how many frames it had taken by then.
-    stuck_since: (Instant, u64),
     intake: Intake,
     deliveries: Deliveries,
     replies_rx: mpsc::Receiver<Bytes>,
@@ -118,10 +116,11 @@ impl<'a> Link<'a> {
         let now = Instant::now();
         let (reader, writer) = socket.split();
         let (replies_tx, replies_rx) = mpsc::channel(REPLIES);
-        let (interval, patience) = if context.set.config.send_pings {
-            (context.options.ping_interval, context.options.dead_after)
+        let dead_after = context.options.dead_after;
+        let pace = if context.set.config.send_pings {
+            Pace { ping: context.options.ping_interval, silence: dead_after, stall: dead_after }
         } else {
-            (NEVER, NEVER)
+            Pace { ping: NEVER, silence: NEVER, stall: dead_after }
         };
         Self {
             sessions,
@@ -134,10 +133,9 @@ impl<'a> Link<'a> {
             configured_at: None,
             useful: false,
             handshake: Some(handshake),
-            heartbeat: Heartbeat::new(interval, patience, now),
+            heartbeat: Heartbeat::new(pace, now),
             pings: 0,
             blocked_since: None,
-            stuck_since: (now, 0),
             intake: Intake::new(Arc::clone(context), replies_tx),
             deliveries: Deliveries::new(Arc::clone(context), now),
             replies_rx,
@@ -167,6 +165,7 @@ impl<'a> Link<'a> {
             self.advance_stop();
             let (may_read, now) = (self.may_read(), Instant::now());
             self.heartbeat.reading(may_read, now);
+            self.watch_traffic(now);
             let may_answer = self.writer.waiting() < WRITE_AHEAD && !self.deliveries.holds_answers(now);
             let wake_at = self.wake_at(now);
             if wake.deadline() != wake_at {
@@ -205,12 +204,10 @@ impl<'a> Link<'a> {
     }
 
     fn on_frame(&mut self, frame: Frame) -> Result<(), LinkEnd> {
-        let now = Instant::now();
-        self.heartbeat.alive(now);
         match frame {
             Frame::Ping | Frame::Pong(None) => Ok(()),
             Frame::Pong(Some(number)) => {
-                self.deliveries.pong(number, now);
+                self.deliveries.pong(number, Instant::now());
                 Ok(())
             }
             Frame::Message(frame) => match Inbound::decode(&frame) {
@@ -363,6 +360,12 @@ impl<'a> Link<'a> {
         }
     }
 
+    fn watch_traffic(&mut self, now: Instant) {
+        let (writer, read) = (&self.writer, self.reader.read());
+        let traffic = Traffic { read, written: writer.written(), drained: writer.drained() };
+        self.heartbeat.traffic(traffic, writer.has_work(), now);
+    }
+
     fn ping(&mut self) -> u64 {
         self.pings += 1;
         self.writer.push(FrameOut::Ping(self.pings));
@@ -389,14 +392,8 @@ impl<'a> Link<'a> {
         // While the server is busy with `connectExtension` its silence proves nothing.
         let attached = self.protocol.phase() == Phase::Attached;
         let deliveries = if attached { self.deliveries.due_at(now) } else { None };
-        let others = [
-            self.phase_over,
-            deliveries,
-            self.intake.due_at(),
-            self.stop.at(),
-            self.stuck_at(now),
-            self.blocked_at(now),
-        ];
+        let others =
+            [self.phase_over, deliveries, self.intake.due_at(), self.stop.at(), self.blocked_at(now)];
         others.into_iter().flatten().fold(self.heartbeat.due_at(), Instant::min)
     }
 
@@ -404,11 +401,11 @@ impl<'a> Link<'a> {
         if self.stop.at().is_some_and(|at| at <= now) {
             return Err(LinkEnd::Stopped);
         }
-        if self.stuck_at(now).is_some_and(|at| at <= now) {
-            return Err(LinkEnd::Stuck);
-        }
+        // Parts of frames may have passed since the last turn.
+        self.watch_traffic(now);
         match self.heartbeat.due(now) {
             Some(Beat::Dead) => return Err(LinkEnd::Dead),
+            Some(Beat::Stuck) => return Err(LinkEnd::Stuck),
             Some(Beat::Ping) => {
                 self.ping();
             }
@@ -427,15 +424,6 @@ impl<'a> Link<'a> {
             Some(_) => self.on(Event::TimeOver),
             None => Ok(()),
         }
-    }
-
-    /// When a socket that takes nothing counts as dead.
-    fn stuck_at(&mut self, now: Instant) -> Option<Instant> {
-        let taken = self.writer.taken();
-        if taken != self.stuck_since.1 || !self.writer.has_work() {
-            self.stuck_since = (now, taken);
-        }
-        self.writer.has_work().then(|| self.stuck_since.0 + self.context.options.dead_after)
     }
 
     /// When a link on which nothing is read counts as blocked for good: publishes wait for a handler that

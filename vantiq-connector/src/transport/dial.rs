@@ -10,7 +10,10 @@ use tokio_rustls::{
 use tokio_tungstenite::{client_async_with_config, tungstenite};
 use tokio_util::either::Either;
 
-use super::{Endpoint, Proxy, Socket, TransportError, TransportErrorKind, tls, ws};
+use super::{
+    Endpoint, Proxy, Socket, TransportError, TransportErrorKind, tls,
+    ws::{self, Tcp, Traffic},
+};
 
 /// How the server of a connector set is reached. One for the whole set: the trusted certificates are read
 /// once, at the first encrypted dial.
@@ -58,12 +61,14 @@ impl Dialer {
         };
         // Answers and events are small and awaited; three times faster than with Nagle's algorithm.
         tcp.set_nodelay(true).map_err(|error| TransportError::new(TransportErrorKind::Lost, error))?;
+        let traffic = Traffic::default();
+        let tcp = traffic.count(tcp);
         let stream =
             if self.endpoint.is_tls() { Either::Right(self.encrypt(tcp).await?) } else { Either::Left(tcp) };
         let request = tungstenite::ClientRequestBuilder::new(self.endpoint.uri().clone());
         client_async_with_config(request, stream, Some(ws::config()))
             .await
-            .map(|(socket, _)| Socket::new(socket))
+            .map(|(stream, _)| Socket::new(stream, traffic))
             .map_err(|error| self.upgrade_error(error))
     }
 
@@ -73,10 +78,7 @@ impl Dialer {
         })
     }
 
-    async fn encrypt(
-        &self,
-        tcp: TcpStream,
-    ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, TransportError> {
+    async fn encrypt(&self, tcp: Tcp) -> Result<tokio_rustls::client::TlsStream<Tcp>, TransportError> {
         let failed = |source: Box<dyn Error + Send + Sync>| {
             TransportError::new(TransportErrorKind::Tls { url: self.endpoint.to_string() }, source)
         };

@@ -4,6 +4,10 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -21,11 +25,40 @@ use tokio_tungstenite::{
         protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
     },
 };
-use tokio_util::either::Either;
+use tokio_util::{
+    either::Either,
+    io::{InspectReader, InspectWriter},
+};
 
 use super::{TransportError, TransportErrorKind};
 
-type Stream = WebSocketStream<Either<TcpStream, TlsStream<TcpStream>>>;
+type Stream = WebSocketStream<Either<Tcp, TlsStream<Tcp>>>;
+
+/// A TCP connection that counts its bytes.
+pub(super) type Tcp = InspectReader<InspectWriter<TcpStream, Counting>, Counting>;
+
+type Counting = Box<dyn FnMut(&[u8]) + Send>;
+
+/// The bytes of one connection, as they pass between us and the operating system.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Traffic {
+    read: Arc<AtomicU64>,
+    written: Arc<AtomicU64>,
+}
+
+impl Traffic {
+    /// Counts what passes through `tcp`.
+    pub(super) fn count(&self, tcp: TcpStream) -> Tcp {
+        // Counted and looked at by the one task that drives the socket.
+        let counting = |count: &Arc<AtomicU64>| -> Counting {
+            let count = Arc::clone(count);
+            Box::new(move |bytes| {
+                count.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            })
+        };
+        InspectReader::new(InspectWriter::new(tcp, counting(&self.written)), counting(&self.read))
+    }
+}
 
 /// The library's 128 KiB for each connection would cost a gateway of 1,000 sources 128 MiB.
 const READ_BUFFER: usize = 4 * 1024;
@@ -47,17 +80,29 @@ pub(super) fn config() -> WebSocketConfig {
 }
 
 /// An open WebSocket.
-pub(crate) struct Socket(Stream);
+pub(crate) struct Socket {
+    stream: Stream,
+    traffic: Traffic,
+}
 
 impl Socket {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self(stream)
+    /// `traffic` counts what passes through `stream`.
+    pub(super) fn new(stream: Stream, traffic: Traffic) -> Self {
+        Self { stream, traffic }
     }
 
     /// The two directions, to be used by one task.
     pub(crate) fn split(self) -> (FrameReader, FrameWriter) {
-        let (sink, stream) = self.0.split();
-        (FrameReader(stream), FrameWriter { sink, frames: VecDeque::new(), dirty: false, taken: 0 })
+        let (sink, stream) = self.stream.split();
+        let writer = FrameWriter {
+            sink,
+            frames: VecDeque::new(),
+            dirty: false,
+            written: self.traffic.written,
+            full_at: None,
+            drained: 0,
+        };
+        (FrameReader { stream, read: self.traffic.read }, writer)
     }
 }
 
@@ -73,15 +118,23 @@ pub(crate) enum Frame {
 }
 
 /// The inbound half of a [`Socket`].
-pub(crate) struct FrameReader(SplitStream<Stream>);
+pub(crate) struct FrameReader {
+    stream: SplitStream<Stream>,
+    read: Arc<AtomicU64>,
+}
 
 impl FrameReader {
+    /// Bytes that came in since the socket was opened, be it only parts of a frame.
+    pub(crate) fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
     /// The next frame. Pings are answered by the library beneath.
     ///
     /// Cancel safe: it only polls a stream.
     pub(crate) async fn next(&mut self) -> Result<Frame, TransportError> {
         loop {
-            return match self.0.next().await {
+            return match self.stream.next().await {
                 Some(Ok(Message::Binary(bytes))) => Ok(Frame::Message(bytes)),
                 Some(Ok(Message::Text(text))) => Ok(Frame::Message(text.into())),
                 Some(Ok(Message::Ping(_))) => Ok(Frame::Ping),
@@ -114,7 +167,10 @@ pub(crate) struct FrameWriter {
     frames: VecDeque<Message>,
     /// Whether the sink holds frames that were not flushed.
     dirty: bool,
-    taken: u64,
+    written: Arc<AtomicU64>,
+    /// The bytes that had been written when the operating system took no more.
+    full_at: Option<u64>,
+    drained: u64,
 }
 
 impl FrameWriter {
@@ -123,9 +179,15 @@ impl FrameWriter {
         self.frames.len()
     }
 
-    /// Frames that the socket has taken since it was opened.
-    pub(crate) const fn taken(&self) -> u64 {
-        self.taken
+    /// Bytes that the operating system has taken since the socket was opened.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// How often the operating system took bytes again after it had taken no more. It does so when the peer
+    /// has acknowledged some: a sign of life.
+    pub(crate) const fn drained(&self) -> u64 {
+        self.drained
     }
 
     /// Whether [`drive`](Self::drive) has anything to do.
@@ -157,7 +219,17 @@ impl FrameWriter {
     ///
     /// Cancel safe: a frame leaves the queue in the same poll in which the sink takes it.
     pub(crate) async fn drive(&mut self) -> Result<(), TransportError> {
-        poll_fn(|cx| self.poll_drive(cx)).await.map_err(lost)
+        poll_fn(|cx| {
+            let driven = self.poll_drive(cx);
+            let written = self.written();
+            if self.full_at.is_some_and(|full_at| full_at < written) {
+                self.drained += 1;
+            }
+            self.full_at = driven.is_pending().then_some(written);
+            driven
+        })
+        .await
+        .map_err(lost)
     }
 
     fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), tungstenite::Error>> {
@@ -166,7 +238,6 @@ impl FrameWriter {
             ready!(sink.as_mut().poll_ready(cx))?;
             if let Some(frame) = self.frames.pop_front() {
                 self.dirty = true;
-                self.taken += 1;
                 sink.as_mut().start_send(frame)?;
             }
         }
