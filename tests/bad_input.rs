@@ -14,13 +14,9 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
 };
-use vantiq_connector::{
-    ConnectorError, ConnectorSetBuilder, HealthError, ServerConfigBuilder, SourceState, TransportErrorKind,
-    prelude::*,
-};
-use vantiq_connector_tests::{Connector, Log, config, within};
+use vantiq_connector::{ConnectorError, HealthError, SourceState, TransportErrorKind, prelude::*};
+use vantiq_connector_tests::{Connector, Gate, Log, chain, config, config_at, hasty, within};
 use vantiq_simulator::{
     Acknowledge, FailureBody, QueryReply, Refusal, Simulator, UpgradeReply, ValidateReply,
 };
@@ -79,36 +75,8 @@ fn settings(name: &str) -> Value {
     json!({"general": {"name": name, "ports": [1, 2, 3]}})
 }
 
-/// A set of `H` that dials again without much delay.
-fn hasty<H: SourceHandler>() -> ConnectorSetBuilder {
-    ConnectorSet::builder().source::<H>().backoff(Duration::from_millis(10), Duration::from_millis(100))
-}
-
-/// Settings for the source `a` of the server at `url`.
-fn settings_for(url: &str) -> ServerConfigBuilder {
-    ServerConfig::builder()
-        .target_server(url)
-        .auth_token("token")
-        .source("a")
-        .set("tcpProbePort", "0")
-        .set("proxy", "none")
-}
-
 async fn name_of(source: &vantiq_simulator::Source) -> Value {
     source.query("name").await.unwrap().body["name"].clone()
-}
-
-/// Why the source waits, as its status says.
-async fn waiting(connector: &Connector, source: &str) -> String {
-    let source = connector.source(source);
-    let state = within(source.wait_for(|state| matches!(state, SourceState::Waiting(_)))).await;
-    state.to_string()
-}
-
-/// The error and its causes on one line, as `main!` shows them.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[track_caller]
@@ -200,7 +168,7 @@ async fn an_http_status_instead_of_a_websocket_is_told_and_tried_again() {
         let simulator = Simulator::builder().source("a", settings("a")).start().await.unwrap();
         simulator.on_upgrade(UpgradeReply::Status(status));
         let connector = Connector::start(hasty::<Typed>(), &simulator, &["a"]);
-        let why = waiting(&connector, "a").await;
+        let why = connector.waiting("a", "").await;
         for part in [&simulator.url()["http://".len()..], &status.to_string(), "check `targetServer`"] {
             assert!(why.contains(part), "{part} is not in: {why}");
         }
@@ -216,22 +184,10 @@ async fn an_http_status_instead_of_a_websocket_is_told_and_tried_again() {
 async fn a_wrong_path_is_told_with_the_url_that_was_dialled() {
     let simulator = Simulator::builder().source("a", settings("a")).start().await.unwrap();
     let url = format!("{}/elsewhere", simulator.url());
-    let connector = Connector::start_with(hasty::<Typed>(), settings_for(&url));
-    let why = waiting(&connector, "a").await;
+    let connector = Connector::start_with(hasty::<Typed>(), config_at(&url, "token", &["a"]));
+    let why = connector.waiting("a", "").await;
     assert!(why.contains("/elsewhere/api/v1/wsock/websocket") && why.contains("status 200"), "{why}");
     connector.stop().await.unwrap();
-}
-
-/// Ends with the error of a set that is to fail where the server cannot be reached.
-async fn unreachable(url: &str) -> (TransportErrorKind, String) {
-    let settings = settings_for(url).set("failOnConnectionError", "true");
-    let error = Connector::start_with(hasty::<Typed>(), settings).ended().await.unwrap_err();
-    assert_eq!(error.exit_code(), 69);
-    let shown = chain(&error);
-    match error {
-        ConnectorError::Unreachable(error) => (error.kind().clone(), shown),
-        other => panic!("{other:?}"),
-    }
 }
 
 /// A wrong URL: a port that nobody listens on.
@@ -240,12 +196,13 @@ async fn a_closed_port_is_told() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let (kind, shown) = unreachable(&format!("http://{address}")).await;
+    let url = format!("http://{address}");
+    let (kind, shown) = Connector::unreachable(hasty::<Typed>(), config_at(&url, "token", &["a"])).await;
     assert!(matches!(kind, TransportErrorKind::Unreachable { .. }), "{kind:?}");
     assert!(shown.contains(&format!("cannot connect to ws://{address}/api")), "{shown}");
 
-    let connector = Connector::start_with(hasty::<Typed>(), settings_for(&format!("http://{address}")));
-    let why = waiting(&connector, "a").await;
+    let connector = Connector::start_with(hasty::<Typed>(), config_at(&url, "token", &["a"]));
+    let why = connector.waiting("a", "").await;
     assert!(why.contains(&address.to_string()), "{why}");
     connector.stop().await.unwrap();
 }
@@ -263,7 +220,8 @@ async fn a_port_that_speaks_something_else_is_told() {
             connection.write_all(answer.as_bytes()).await.unwrap();
             let _ = connection.read_to_end(&mut Vec::new()).await;
         });
-        let (kind, shown) = unreachable(&format!("http://{address}")).await;
+        let settings = config_at(&format!("http://{address}"), "token", &["a"]);
+        let (kind, shown) = Connector::unreachable(hasty::<Typed>(), settings).await;
         assert!(matches!(kind, TransportErrorKind::NotWebSocket { .. }), "{answer:?}: {kind:?}");
         assert!(shown.contains(&address.to_string()) && shown.contains("check `targetServer`"), "{shown}");
         within(answering).await.unwrap();
@@ -276,8 +234,8 @@ async fn a_port_that_stays_silent_or_hangs_up_is_told() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let set = || hasty::<Typed>().dial_deadline(Duration::from_millis(200));
-    let connector = Connector::start_with(set(), settings_for(&url));
-    let why = waiting(&connector, "a").await;
+    let connector = Connector::start_with(set(), config_at(&url, "token", &["a"]));
+    let why = connector.waiting("a", "").await;
     assert!(why.contains("did not answer in time"), "{why}");
     connector.stop().await.unwrap();
 
@@ -286,8 +244,8 @@ async fn a_port_that_stays_silent_or_hangs_up_is_told() {
             drop(connection);
         }
     });
-    let connector = Connector::start_with(hasty::<Typed>(), settings_for(&url));
-    let why = waiting(&connector, "a").await;
+    let connector = Connector::start_with(hasty::<Typed>(), config_at(&url, "token", &["a"]));
+    let why = connector.waiting("a", "").await;
     assert!(why.contains(url.trim_start_matches("http://")), "{why}");
     assert!(why.contains("does not speak WebSocket; check `targetServer`"), "{why}");
     connector.stop().await.unwrap();
@@ -338,8 +296,7 @@ async fn a_token_refused_later_is_tried_again() {
     simulator.on_validate(ValidateReply::refuse());
     source.cut(vantiq_simulator::Cut::Abort).await.unwrap();
     // Before that it waits because the link was lost.
-    let refused = |state: &SourceState| state.to_string().contains("refused the access token");
-    let why = within(connector.source("a").wait_for(refused)).await.to_string();
+    let why = connector.waiting("a", "refused the access token").await;
     assert!(why.contains("io.vantiq.authentication.failed"), "{why}");
     let receipt = connector.source("a").notify(&json!({"kept": true})).await.unwrap();
     simulator.on_validate(ValidateReply::Check);
@@ -353,7 +310,7 @@ async fn a_token_refused_later_is_tried_again() {
 async fn an_unknown_source_waits_until_it_is_created() {
     let simulator = Simulator::builder().source("known", settings("known")).start().await.unwrap();
     let connector = Connector::start(hasty::<Typed>(), &simulator, &["known", "unknown"]);
-    let why = waiting(&connector, "unknown").await;
+    let why = connector.waiting("unknown", "").await;
     assert!(
         why.contains("refused the source: status 400") && why.contains("unknown does not exist"),
         "{why}"
@@ -377,7 +334,7 @@ async fn a_refused_source_can_be_stopped() {
     let simulator = Simulator::builder().source("a", settings("a")).start().await.unwrap();
     simulator.source("a").refuse(Refusal::NotActive);
     let connector = Connector::start(hasty::<Typed>(), &simulator, &["a"]);
-    waiting(&connector, "a").await;
+    connector.waiting("a", "").await;
     connector.stop().await.unwrap();
     simulator.wait_for("no link", |simulator| simulator.links() == 0).await.unwrap();
 }
@@ -502,7 +459,8 @@ async fn a_frame_that_is_no_message_is_logged_and_dropped() {
     let counts = connector.source("a").status().counts;
     assert_eq!((counts.undecodable, counts.links, counts.sessions), (9, 1, 1));
     let text = log.text();
-    assert_eq!(text.matches("dropped a frame that is no message").count(), 9);
+    let logged = text.matches("dropped a frame that is no message").count();
+    assert!((5..9).contains(&logged), "all are counted, and of so many at once a few are logged: {logged}");
     assert_eq!(text.matches("has an unknown operation").count(), 2);
     connector.stop().await.unwrap();
     assert_eq!((simulator.dials(), simulator.violations()), (1, Vec::new()));
@@ -599,7 +557,7 @@ struct Doer(Source);
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Deed {
-    /// Waits for a permit of the shared semaphore.
+    /// Waits for the shared gate.
     Wait,
     /// Sends a row, then never ends.
     Hang,
@@ -623,7 +581,7 @@ impl SourceHandler for Doer {
         match deed {
             Deed::Wait => {
                 self.0.notify(&json!("waiting")).await?;
-                self.0.shared::<Semaphore>()?.acquire().await?.forget();
+                self.0.shared::<Gate>()?.pass().await;
                 Ok(Answer::empty())
             }
             Deed::Hang => {
@@ -647,7 +605,7 @@ impl SourceHandler for Doer {
 async fn of_forty_queries_at_once_eight_are_busy() {
     let simulator = Simulator::builder().source("a", json!({})).start().await.unwrap();
     let source = simulator.source("a");
-    let gate = Arc::new(Semaphore::new(0));
+    let gate = Gate::closed();
     let set = hasty::<Doer>().max_queries(32).shared_arc(Arc::clone(&gate));
     let connector = Connector::start(set, &simulator, &["a"]);
     source.wait_attached().await.unwrap();
@@ -661,7 +619,7 @@ async fn of_forty_queries_at_once_eight_are_busy() {
         assert_eq!(code(&reply), QueryError::BUSY);
         assert_eq!(reply.error().unwrap().parameters, ["a", "32"]);
     }
-    gate.add_permits(32);
+    gate.open(32);
     for _ in 0..32 {
         assert_eq!(within(replies.next()).await.unwrap().unwrap().status, 204);
     }
@@ -738,7 +696,7 @@ async fn a_large_answer_is_split_or_refused() {
 async fn shutdown_answers_the_queries_in_flight() {
     let simulator = Simulator::builder().source("a", json!({})).start().await.unwrap();
     let source = simulator.source("a");
-    let gate = Arc::new(Semaphore::new(0));
+    let gate = Gate::closed();
     let set = hasty::<Doer>().shared_arc(Arc::clone(&gate)).grace(Duration::from_secs(1));
     let connector = Connector::start(set, &simulator, &["a"]);
     source.wait_attached().await.unwrap();
@@ -750,7 +708,7 @@ async fn shutdown_answers_the_queries_in_flight() {
     // It is refused as soon as the set is stopping, and asked again until then.
     let refused = async { while code_or_ok(&source.query("ok").await.unwrap()) != QueryError::CLOSING {} };
     within(refused).await;
-    gate.add_permits(1);
+    gate.open(1);
     assert_eq!(within(first.next_partial()).await.unwrap(), None);
     assert_eq!(within(first.reply()).await.unwrap().status, 204, "it ended within the grace");
     assert_eq!(code(&within(second.reply()).await.unwrap()), QueryError::CLOSING);

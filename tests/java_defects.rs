@@ -8,76 +8,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{SinkExt, StreamExt, future};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::{
-    io::AsyncReadExt,
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
-use tokio_tungstenite::{
-    WebSocketStream, accept_async,
-    tungstenite::{
-        self, Message,
-        protocol::{
-            CloseFrame,
-            frame::{
-                Frame,
-                coding::{CloseCode, Data, OpCode},
-            },
+use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::{
+        CloseFrame,
+        frame::{
+            Frame,
+            coding::{CloseCode, Data, OpCode},
         },
     },
 };
-use vantiq_connector::{ConnectorSetBuilder, Delivery, NotifyError, SourceState, prelude::*};
-use vantiq_connector_tests::{Connector, Log, config, within};
+use vantiq_connector::{Delivery, NotifyError, ServerConfigBuilder, prelude::*};
+use vantiq_connector_tests::{
+    Connector, Echo, Gate, HandServer, Log, Quiet, config, count, hasty, until, within,
+};
 use vantiq_simulator::{Acknowledge, Cut, Refusal, Simulator, UpgradeReply, ValidateReply};
-
-/// Notifies `{"configured": config}` and `{"published": message}`, and answers queries with themselves.
-#[derive(VantiqSource)]
-#[vantiq_source]
-struct Echo(Source);
-
-impl SourceHandler for Echo {
-    async fn connect(source: Source, config: Value) -> Result<Self> {
-        source.notify(&json!({"configured": config})).await?;
-        Ok(Self(source))
-    }
-
-    async fn publish(&self, message: Value) -> Result<()> {
-        self.0.notify(&json!({"published": message})).await?;
-        Ok(())
-    }
-
-    async fn query(&self, query: Value, _: &mut Rows) -> Result<Answer> {
-        Answer::row(&query)
-    }
-}
-
-/// Notifies nothing by itself, and answers queries with themselves.
-#[derive(VantiqSource)]
-#[vantiq_source]
-struct Quiet;
-
-impl SourceHandler for Quiet {
-    async fn connect(_: Source, _: Value) -> Result<Self> {
-        Ok(Self)
-    }
-
-    async fn query(&self, query: Value, _: &mut Rows) -> Result<Answer> {
-        Answer::row(&query)
-    }
-}
-
-/// A set of `H` that dials again without much delay.
-fn hasty<H: SourceHandler>() -> ConnectorSetBuilder {
-    ConnectorSet::builder().source::<H>().backoff(Duration::from_millis(10), Duration::from_millis(100))
-}
-
-/// Reads events up to `wanted`. What was not yet known to be acknowledged when a link was lost comes again.
-async fn until(source: &vantiq_simulator::Source, wanted: Value) {
-    within(async { while source.next_notification().await.unwrap().object != wanted {} }).await;
-}
 
 /// Asserts that the numbers from 0 to `count` arrived in order; a number may come again, none may be missing.
 #[track_caller]
@@ -89,82 +37,6 @@ fn assert_complete(source: &vantiq_simulator::Source, count: u64) {
         next = next.max(number + 1);
     }
     assert_eq!(next, count);
-}
-
-/// A server of which the test writes every frame.
-struct HandServer(TcpListener);
-
-impl HandServer {
-    async fn start() -> Self {
-        Self(TcpListener::bind(("127.0.0.1", 0)).await.unwrap())
-    }
-
-    /// Runs `set` for the source `a` of this server.
-    fn connector(&self, set: ConnectorSetBuilder) -> Connector {
-        let config = ServerConfig::builder()
-            .target_server(format!("http://{}", self.0.local_addr().unwrap()))
-            .auth_token("token")
-            .source("a")
-            .set("tcpProbePort", "0")
-            .set("proxy", "none");
-        Connector::start_with(set, config)
-    }
-
-    /// The next connection, after its handshake.
-    async fn attached(&self) -> Peer {
-        let (tcp, _) = within(self.0.accept()).await.unwrap();
-        let mut peer = Peer(within(accept_async(tcp)).await.unwrap());
-        assert_eq!(peer.receive().await["op"], "validate");
-        peer.send(&json!({"status": 200, "body": {"userInfo": {}}})).await;
-        assert_eq!(peer.receive().await["op"], "connectExtension");
-        peer.send(&json!({"op": "configureExtension", "object": {"config": {}}})).await;
-        peer
-    }
-}
-
-/// The server's end of a link.
-struct Peer(WebSocketStream<TcpStream>);
-
-impl Peer {
-    async fn send(&mut self, message: &Value) {
-        within(self.0.send(Message::text(message.to_string()))).await.unwrap();
-    }
-
-    async fn acknowledge(&mut self, times: usize) {
-        for _ in 0..times {
-            self.send(&json!({"status": 200})).await;
-        }
-    }
-
-    async fn query(&mut self, number: usize) {
-        let headers = json!({"REPLY_ADDR_HEADER": number.to_string()});
-        self.send(&json!({"op": "query", "messageHeaders": headers, "object": number})).await;
-    }
-
-    /// The next message of the connector.
-    async fn receive(&mut self) -> Value {
-        match self.next().await {
-            Some(Ok(Message::Text(text))) => serde_json::from_str(&text).unwrap(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// What comes next, but for pings.
-    async fn next(&mut self) -> Option<Result<Message, tungstenite::Error>> {
-        let mut frames = (&mut self.0)
-            .filter(|frame| future::ready(!matches!(frame, Ok(Message::Ping(_) | Message::Pong(_)))));
-        within(frames.next()).await
-    }
-
-    /// Asks `count` queries and reads their answers.
-    async fn ask(&mut self, count: usize) {
-        for number in 0..count {
-            self.query(number).await;
-        }
-        for _ in 0..count {
-            assert_eq!(self.receive().await["status"], 200);
-        }
-    }
 }
 
 /// J1: any status released a notification.
@@ -183,8 +55,7 @@ async fn acknowledged_answers_never_release_a_receipt_early() {
     assert!(futures_util::poll!(&mut receipt).is_pending());
     peer.acknowledge(1).await;
     assert_eq!(within(receipt).await, Ok(Delivery::Acknowledged));
-    drop((peer, server));
-    connector.stop().await.unwrap();
+    server.hang_up(peer, connector).await;
 }
 
 /// J1: the limit of unacknowledged notifications drifted upwards.
@@ -208,8 +79,7 @@ async fn acknowledged_answers_never_widen_the_window() {
     for number in 3..6 {
         assert_eq!(peer.receive().await["object"]["n"], number);
     }
-    drop((peer, server));
-    connector.stop().await.unwrap();
+    server.hang_up(peer, connector).await;
 }
 
 /// J1, from end to end: a server that acknowledges everything, and one that refuses one notification of many.
@@ -325,8 +195,7 @@ async fn nothing_notified_while_disconnected_is_lost() {
     let connector = Connector::start(hasty::<Quiet>(), &simulator, &["a"]);
     connector.connected("a").await;
     simulator.stop().await.unwrap();
-    let waiting = |state: &SourceState| matches!(state, SourceState::Waiting(_));
-    within(connector.source("a").wait_for(waiting)).await;
+    connector.waiting("a", "").await;
     for number in 0..COUNT {
         within(connector.source("a").notify(&number)).await.unwrap();
     }
@@ -363,37 +232,20 @@ fn arrived(source: &vantiq_simulator::Source, number: u64) -> bool {
     source.notifications().last().is_some_and(|last| last.object == number)
 }
 
-/// Notifies a query, and answers it as soon as the shared semaphore has a permit for it.
-#[derive(VantiqSource)]
-#[vantiq_source]
-struct Gated(Source);
-
-impl SourceHandler for Gated {
-    async fn connect(source: Source, _: Value) -> Result<Self> {
-        Ok(Self(source))
-    }
-
-    async fn query(&self, query: Value, _: &mut Rows) -> Result<Answer> {
-        self.0.notify(&json!({"asked": query})).await?;
-        self.0.shared::<Semaphore>()?.acquire().await?.forget();
-        Answer::row(&query)
-    }
-}
-
 /// J4: answers of queries were kept, and sent to a server that had forgotten them.
 #[tokio::test]
 async fn the_answer_of_a_lost_query_is_not_sent_over_the_next_link() {
     let simulator = Simulator::builder().source("a", json!({})).start().await.unwrap();
     let source = simulator.source("a");
-    let gate = Arc::new(Semaphore::new(0));
-    let connector = Connector::start(hasty::<Gated>().shared_arc(Arc::clone(&gate)), &simulator, &["a"]);
+    let gate = Gate::closed();
+    let connector = Connector::start(hasty::<Echo>().shared_arc(Arc::clone(&gate)), &simulator, &["a"]);
     source.wait_attached().await.unwrap();
-    let lost = source.start_query("lost").await.unwrap();
-    until(&source, json!({"asked": "lost"})).await;
+    let lost = source.start_query("wait").await.unwrap();
+    until(&source, json!({"waiting": "query"})).await;
     source.cut(Cut::Abort).await.unwrap();
     source.wait_sessions(2).await.unwrap();
-    gate.add_permits(2);
-    assert_eq!(source.query("next").await.unwrap().body, "next");
+    gate.open(2);
+    assert_eq!(source.query("wait").await.unwrap().body, "wait");
     connector.stop().await.unwrap();
     assert_eq!(simulator.violations(), Vec::<String>::new());
     assert!(!simulator.received().iter().any(|message| message.text.contains(lost.address())));
@@ -449,14 +301,12 @@ async fn a_close_by_the_server_is_answered_and_followed_by_a_new_link() {
     for code in [CloseCode::Normal, CloseCode::Away, CloseCode::Restart] {
         connector.connected("a").await;
         let frame = CloseFrame { code, reason: "".into() };
-        within(peer.0.send(Message::Close(Some(frame)))).await.unwrap();
-        let answer = peer.next().await;
-        assert!(matches!(answer, Some(Ok(Message::Close(_)))), "{code}: {answer:?}");
+        peer.send_frame(Message::Close(Some(frame))).await;
+        assert_eq!(peer.next().await, None, "{code}");
         peer = server.attached().await;
     }
     peer.ask(1).await;
-    drop((peer, server));
-    connector.stop().await.unwrap();
+    server.hang_up(peer, connector).await;
 }
 
 /// J7: there was no reconnect after the socket closed.
@@ -509,8 +359,7 @@ async fn every_refusal_is_tried_again_after_a_delay_and_on_the_same_link() {
         assert_eq!(simulator.source(name).query("asked").await.unwrap().body, "asked");
     }
     assert_eq!(simulator.dials(), names.len() as u64, "a refusal does not cost the link");
-    let attempts = simulator.received().iter().filter(|it| it.op() == Some("connectExtension")).count();
-    assert_eq!(attempts, names.len() * (TIMES + 1));
+    assert_eq!(count(&simulator, "connectExtension"), names.len() * (TIMES + 1));
     connector.stop().await.unwrap();
     assert_eq!(simulator.violations(), Vec::<String>::new());
 }
@@ -599,12 +448,11 @@ async fn a_text_frame_that_is_not_utf8_is_followed_by_a_new_link_and_loses_nothi
     connector.source("a").notify(&json!({"n": 1})).await.unwrap();
     assert_eq!(peer.receive().await["object"]["n"], 1);
     let frame = Frame::message(vec![0xff, 0xfe], OpCode::Data(Data::Text), true);
-    within(peer.0.send(Message::Frame(frame))).await.unwrap();
+    peer.send_frame(Message::Frame(frame)).await;
     let mut peer = server.attached().await;
     assert_eq!(peer.receive().await["object"]["n"], 1, "it was not acknowledged");
     peer.ask(1).await;
-    drop((peer, server));
-    connector.stop().await.unwrap();
+    server.hang_up(peer, connector).await;
 }
 
 /// J13: messages before the configuration were dropped.
@@ -614,12 +462,7 @@ async fn what_comes_before_the_configuration_is_handled_after_it() {
     let source = simulator.source("a");
     source.refuse(Refusal::Silent);
     let connector = Connector::start(hasty::<Echo>(), &simulator, &["a"]);
-    simulator
-        .wait_for("connectExtension", |it| {
-            it.received().iter().any(|message| message.op() == Some("connectExtension"))
-        })
-        .await
-        .unwrap();
+    simulator.wait_for("`connectExtension`", |it| count(it, "connectExtension") > 0).await.unwrap();
     for object in ["one", "two"] {
         source.send_raw(json!({"op": "publish", "object": object}).to_string()).await.unwrap();
     }
@@ -717,7 +560,7 @@ impl SourceHandler for Limited {
     }
 }
 
-fn canary_settings(simulator: &Simulator) -> vantiq_connector::ServerConfigBuilder {
+fn canary_settings(simulator: &Simulator) -> ServerConfigBuilder {
     config(simulator, &["a"]).auth_token(TOKEN).reconnect_secret(SECRET).set("ownKey", OWN)
 }
 

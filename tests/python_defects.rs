@@ -10,12 +10,12 @@ use std::{
 
 use serde_json::{Value, json};
 use vantiq_connector::{
-    ConnectorError, ConnectorSetBuilder, Delivery, DeliveryError, NotifyError, Secret, SourceState,
+    ConnectorError, Delivery, DeliveryError, NotifyError, Secret, ServerConfigBuilder, SourceState,
     TransportErrorKind,
     prelude::*,
     protocol::{ServerError, Status},
 };
-use vantiq_connector_tests::{Connector, Echo, Gate, Log, config, within};
+use vantiq_connector_tests::{Connector, Echo, Gate, Log, config, count, hasty, until, within};
 use vantiq_simulator::{
     Acknowledge, AcknowledgeOrder, Cut, ErrorBody, FailureBody, Refusal, Simulator, SimulatorBuilder,
     UpgradeReply, ValidateReply,
@@ -34,26 +34,6 @@ fn server() -> SimulatorBuilder {
 /// Such a server with the source `a`.
 async fn simulator() -> Simulator {
     server().source("a", json!({})).start().await.unwrap()
-}
-
-/// A set of [`Echo`]s that tries again soon.
-fn echo() -> ConnectorSetBuilder {
-    ConnectorSet::builder().source::<Echo>().backoff(millis(1), millis(20))
-}
-
-/// Whether the source waits before the next attempt, for a reason with `part` in it.
-fn waits_for(part: &str) -> impl Fn(&SourceState) -> bool {
-    move |state| matches!(state, SourceState::Waiting(why) if why.contains(part))
-}
-
-/// Reads events of the source up to `wanted`.
-async fn until(source: &vantiq_simulator::Source, wanted: Value) {
-    while source.next_notification().await.unwrap().object != wanted {}
-}
-
-/// How often a message with this `op` was received.
-fn count(simulator: &Simulator, op: &str) -> usize {
-    simulator.received().iter().filter(|message| message.op() == Some(op)).count()
 }
 
 /// The delays before each new dial, as the log tells them.
@@ -84,7 +64,7 @@ async fn a_refused_source_is_asked_for_now_and_then_on_one_link_and_the_log_says
     let source = simulator.source("a");
     source.refuse(Refusal::UnknownSource);
     let begun = Instant::now();
-    let connector = Connector::start(echo(), &simulator, &["a"]);
+    let connector = Connector::start(hasty::<Echo>(), &simulator, &["a"]);
     simulator.wait_for("three attempts", |it| count(it, "connectExtension") >= 3).await.unwrap();
     // The delays are 125 to 250 and 250 to 500 milliseconds.
     assert!(begun.elapsed() >= millis(375), "a storm: three attempts in {:?}", begun.elapsed());
@@ -93,7 +73,7 @@ async fn a_refused_source_is_asked_for_now_and_then_on_one_link_and_the_log_says
     for part in ["status 400", "io.vantiq.sourcemgr.connectExtension", "does not exist", "id=\"a\""] {
         assert!(line.contains(part), "{line}");
     }
-    within(connector.source("a").wait_for(waits_for("does not exist"))).await;
+    connector.waiting("a", "does not exist").await;
     source.accept();
     connector.connected("a").await;
     connector.stop().await.unwrap();
@@ -107,7 +87,7 @@ async fn a_server_that_hangs_up_on_a_refused_source_is_dialled_ever_more_rarely(
     let simulator = server().source("a", json!({})).close_after_refusal(true);
     let simulator = simulator.start().await.unwrap();
     simulator.source("a").refuse(Refusal::AlreadyConnected);
-    let connector = Connector::start(echo().backoff(millis(10), millis(60_000)), &simulator, &["a"]);
+    let connector = Connector::start(hasty::<Echo>().backoff(millis(10), millis(60_000)), &simulator, &["a"]);
     simulator.wait_for("eight dials", |it| it.dials() >= 8).await.unwrap();
     let delays = delays(&log);
     assert!(delays.len() >= 7, "a dial without a delay before it: {delays:?}");
@@ -122,13 +102,13 @@ async fn pings_are_sent_unless_send_pings_is_false() {
     // With this one it is in doubt for a while what its acknowledgements are for, and a ping would help.
     let spared = Simulator::builder().source("a", json!({})).start().await.unwrap();
     let pinged = simulator().await;
-    let set = || echo().heartbeat(millis(25), millis(20_000));
+    let set = || hasty::<Echo>().heartbeat(millis(25), millis(20_000));
     let quiet = Connector::start_with(set(), config(&spared, &["a"]).set("sendPings", "false"));
     quiet.connected("a").await;
     let pinging = Connector::start(set(), &pinged, &["a"]);
     // Long enough for what is sent once, at the start or when the link has become quiet, to be seen.
     pinged.wait_for("60 pings", |it| it.pings() >= 60).await.unwrap();
-    assert_eq!(spared.source("a").query(1).await.unwrap().body, json!({"asked": 1}));
+    assert_eq!(spared.source("a").query(1).await.unwrap().body, 1);
     assert_eq!(spared.pings(), 0, "none was wanted");
     for connector in [quiet, pinging] {
         connector.stop().await.unwrap();
@@ -139,7 +119,7 @@ async fn pings_are_sent_unless_send_pings_is_false() {
 #[tokio::test]
 async fn without_pings_a_silent_server_is_not_taken_for_dead() {
     let (pinged, spared) = (simulator().await, simulator().await);
-    let set = || echo().heartbeat(millis(20), millis(400));
+    let set = || hasty::<Echo>().heartbeat(millis(20), millis(400));
     let patient = Connector::start_with(set(), config(&spared, &["a"]).set("sendPings", "false"));
     let impatient = Connector::start(set(), &pinged, &["a"]);
     for (connector, simulator) in [(&patient, &spared), (&impatient, &pinged)] {
@@ -149,7 +129,7 @@ async fn without_pings_a_silent_server_is_not_taken_for_dead() {
     pinged.wait_for("a new link", |it| it.dials() >= 2).await.unwrap();
     assert_eq!(spared.dials(), 1);
     spared.source("a").speak().unwrap();
-    assert_eq!(spared.source("a").query(1).await.unwrap().body, json!({"asked": 1}));
+    assert_eq!(spared.source("a").query(1).await.unwrap().body, 1);
     patient.stop().await.unwrap();
     impatient.stop().await.unwrap();
 }
@@ -161,8 +141,8 @@ async fn fail_on_connection_error_false_waits_for_the_server() {
         let simulator = simulator().await;
         simulator.on_upgrade(UpgradeReply::Status(502));
         let settings = config(&simulator, &["a"]).set("failOnConnectionError", value);
-        let connector = Connector::start_with(echo(), settings);
-        within(connector.source("a").wait_for(waits_for("HTTP status 502"))).await;
+        let connector = Connector::start_with(hasty::<Echo>(), settings);
+        connector.waiting("a", "HTTP status 502").await;
         simulator.on_upgrade(UpgradeReply::Accept);
         connector.connected("a").await;
         connector.stop().await.unwrap();
@@ -173,29 +153,24 @@ async fn fail_on_connection_error_false_waits_for_the_server() {
 #[tokio::test]
 async fn fail_on_connection_error_true_ends_the_set_at_first_but_never_after_a_healthy_connection() {
     let simulator = simulator().await;
-    let set = || {
-        let settings = config(&simulator, &["a"]).set("failOnConnectionError", "true");
-        Connector::start_with(echo(), settings)
-    };
-    let healthy = set();
+    let settings = config(&simulator, &["a"]).set("failOnConnectionError", "true");
+    let healthy = Connector::start_with(hasty::<Echo>(), settings);
     healthy.connected("a").await;
     simulator.on_upgrade(UpgradeReply::Status(502));
     simulator.source("a").cut(Cut::Abort).await.unwrap();
-    within(healthy.source("a").wait_for(waits_for("HTTP status 502"))).await;
+    healthy.waiting("a", "HTTP status 502").await;
 
-    let error = set().ended().await.unwrap_err();
-    assert_eq!(error.exit_code(), 69);
-    let ConnectorError::Unreachable(cause) = error else { panic!("{error:?}") };
-    assert!(matches!(cause.kind(), TransportErrorKind::Upgrade { status: 502, .. }), "{cause:?}");
+    let unreachable = || Connector::unreachable(hasty::<Echo>(), config(&simulator, &["a"]));
+    let (kind, _) = unreachable().await;
+    assert!(matches!(kind, TransportErrorKind::Upgrade { status: 502, .. }), "{kind:?}");
 
     simulator.on_upgrade(UpgradeReply::Accept);
     healthy.connected("a").await;
     healthy.stop().await.unwrap();
 
     simulator.stop().await.unwrap();
-    let error = set().ended().await.unwrap_err();
-    let ConnectorError::Unreachable(cause) = error else { panic!("{error:?}") };
-    assert!(matches!(cause.kind(), TransportErrorKind::Unreachable { .. }), "{cause:?}");
+    let (kind, _) = unreachable().await;
+    assert!(matches!(kind, TransportErrorKind::Unreachable { .. }), "{kind:?}");
 }
 
 /// Notifies more than its outbox holds before it is connected.
@@ -227,20 +202,26 @@ async fn notifications_from_connect_neither_deadlock_nor_lose_their_order() {
     connector.stop().await.unwrap();
 }
 
+/// An attached connector whose handler waits where it is told to, until the gate is opened.
+async fn gated() -> (Simulator, Connector, Arc<Gate>) {
+    let (simulator, gate) = (simulator().await, Gate::closed());
+    let connector = Connector::start(hasty::<Echo>().shared_arc(Arc::clone(&gate)), &simulator, &["a"]);
+    simulator.source("a").wait_attached().await.unwrap();
+    (simulator, connector, gate)
+}
+
 /// P5. One slow handler stops everything.
 #[tokio::test]
 async fn a_slow_query_delays_no_publish_and_no_other_query() {
-    let (simulator, gate) = (simulator().await, Gate::closed());
+    let (simulator, connector, gate) = gated().await;
     let source = simulator.source("a");
-    let connector = Connector::start(echo().shared_arc(Arc::clone(&gate)), &simulator, &["a"]);
-    source.wait_attached().await.unwrap();
     let slow = source.start_query("wait").await.unwrap();
     until(&source, json!({"waiting": "query"})).await;
     source.publish("fast").await.unwrap();
     until(&source, json!({"published": "fast"})).await;
-    assert_eq!(source.query("fast").await.unwrap().body, json!({"asked": "fast"}));
+    assert_eq!(source.query("fast").await.unwrap().body, "fast");
     gate.open(1);
-    assert_eq!(slow.await.unwrap().body, json!({"asked": "wait"}));
+    assert_eq!(slow.await.unwrap().body, "wait");
     connector.stop().await.unwrap();
     assert_eq!(simulator.violations(), Vec::<String>::new());
 }
@@ -248,14 +229,12 @@ async fn a_slow_query_delays_no_publish_and_no_other_query() {
 /// P5.
 #[tokio::test]
 async fn a_slow_publish_delays_no_query_and_no_notification_but_the_publishes_behind_it() {
-    let (simulator, gate) = (simulator().await, Gate::closed());
+    let (simulator, connector, gate) = gated().await;
     let source = simulator.source("a");
-    let connector = Connector::start(echo().shared_arc(Arc::clone(&gate)), &simulator, &["a"]);
-    source.wait_attached().await.unwrap();
     source.publish("wait").await.unwrap();
     source.publish("behind").await.unwrap();
     until(&source, json!({"waiting": "publish"})).await;
-    assert_eq!(source.query("fast").await.unwrap().body, json!({"asked": "fast"}));
+    assert_eq!(source.query("fast").await.unwrap().body, "fast");
     within(connector.source("a").notify(&json!("sent")).await.unwrap()).await.unwrap();
     assert_eq!(source.next_notification().await.unwrap().object, json!("sent"));
     gate.open(1);
@@ -267,16 +246,14 @@ async fn a_slow_publish_delays_no_query_and_no_notification_but_the_publishes_be
 /// P5, P17. The slow query is still answered, over the link that it came by.
 #[tokio::test]
 async fn a_slow_query_delays_no_reconnect_required() {
-    let (simulator, gate) = (simulator().await, Gate::closed());
+    let (simulator, connector, gate) = gated().await;
     let source = simulator.source("a");
-    let connector = Connector::start(echo().shared_arc(Arc::clone(&gate)), &simulator, &["a"]);
-    source.wait_attached().await.unwrap();
     let slow = source.start_query("wait").await.unwrap();
     until(&source, json!({"waiting": "query"})).await;
     source.configure(json!({"n": 2})).await.unwrap();
     source.wait_sessions(2).await.unwrap();
     gate.open(1);
-    assert_eq!(slow.await.unwrap().body, json!({"asked": "wait"}));
+    assert_eq!(slow.await.unwrap().body, "wait");
     until(&source, json!({"configured": {"n": 2}})).await;
     assert_eq!(simulator.dials(), 1);
     connector.stop().await.unwrap();
@@ -388,7 +365,7 @@ async fn a_publish_that_fails_or_panics_harms_neither_the_next_nor_the_link() {
 #[tokio::test]
 async fn a_closed_source_does_not_come_back() {
     let simulator = server().any_source(true).start().await.unwrap();
-    let connector = Connector::start(echo(), &simulator, &["a", "b"]);
+    let connector = Connector::start(hasty::<Echo>(), &simulator, &["a", "b"]);
     for source in ["a", "b"] {
         connector.connected(source).await;
     }
@@ -415,7 +392,7 @@ async fn a_closed_source_does_not_come_back() {
 async fn a_stop_is_heard_while_dialling_while_waiting_and_while_refused() {
     let simulator = simulator().await;
     let an_hour = Duration::from_hours(1);
-    let set = || echo().backoff(an_hour, an_hour).dial_deadline(an_hour).step_deadline(an_hour);
+    let set = || hasty::<Echo>().backoff(an_hour, an_hour).dial_deadline(an_hour).step_deadline(an_hour);
 
     simulator.on_next_upgrades(1, UpgradeReply::NoAnswer);
     let dialling = Connector::start(set(), &simulator, &["a"]);
@@ -434,12 +411,12 @@ async fn a_stop_is_heard_while_dialling_while_waiting_and_while_refused() {
 
     simulator.source("a").refuse_times(100, Refusal::NotActive);
     let refused = Connector::start(set(), &simulator, &["a"]);
-    within(refused.source("a").wait_for(waits_for("not currently active"))).await;
+    refused.waiting("a", "not currently active").await;
     refused.stop().await.unwrap();
 
     simulator.stop().await.unwrap();
     let waiting = Connector::start(set(), &simulator, &["a"]);
-    within(waiting.source("a").wait_for(waits_for("cannot connect"))).await;
+    waiting.waiting("a", "cannot connect").await;
     waiting.stop().await.unwrap();
 }
 
@@ -495,7 +472,7 @@ async fn a_stop_does_not_wait_for_a_silent_server() {
 async fn the_delays_begin_anew_after_a_session_that_has_proved_itself() {
     let (log, simulator) = (Log::capture(), simulator().await);
     let source = simulator.source("a");
-    let connector = Connector::start(echo().backoff(millis(8), millis(600_000)), &simulator, &["a"]);
+    let connector = Connector::start(hasty::<Echo>().backoff(millis(8), millis(600_000)), &simulator, &["a"]);
     for cycle in 1..=4 {
         source.wait_sessions(cycle).await.unwrap();
         source.publish(cycle).await.unwrap();
@@ -548,7 +525,7 @@ async fn a_refused_token_ends_the_set_with_a_typed_error_whatever_its_shape() {
     ] {
         let simulator = simulator().await;
         simulator.on_validate(ValidateReply::refuse_with(status, shape));
-        let connector = Connector::start(echo(), &simulator, &["a"]);
+        let connector = Connector::start(hasty::<Echo>(), &simulator, &["a"]);
         let error = connector.ended().await.unwrap_err();
         assert_eq!(error.exit_code(), 77);
         let ConnectorError::CredentialsRefused(cause) = error else { panic!("{shape:?}: {error:?}") };
@@ -563,7 +540,7 @@ async fn a_refused_token_ends_the_set_with_a_typed_error_whatever_its_shape() {
 #[tokio::test]
 async fn a_wrong_token_is_a_typed_error() {
     let simulator = simulator().await;
-    let connector = Connector::start_with(echo(), config(&simulator, &["a"]).auth_token("wrong"));
+    let connector = Connector::start_with(hasty::<Echo>(), config(&simulator, &["a"]).auth_token("wrong"));
     let error = connector.ended().await.unwrap_err();
     assert!(matches!(error, ConnectorError::CredentialsRefused(_)), "{error:?}");
 }
@@ -575,7 +552,7 @@ async fn a_server_that_cannot_check_the_token_at_present_is_asked_again() {
     simulator.on_next_validates(1, &ValidateReply::refuse_with(503, FailureBody::Missing));
     simulator.on_next_validates(1, &ValidateReply::refuse_with(429, FailureBody::List));
     simulator.on_next_validates(1, &ValidateReply::refuse_with(500, FailureBody::Text));
-    let connector = Connector::start(echo(), &simulator, &["a"]);
+    let connector = Connector::start(hasty::<Echo>(), &simulator, &["a"]);
     connector.connected("a").await;
     assert_eq!(simulator.dials(), 4);
     connector.stop().await.unwrap();
@@ -586,15 +563,15 @@ async fn a_server_that_cannot_check_the_token_at_present_is_asked_again() {
 async fn a_token_that_dies_later_is_named_in_the_log_and_the_status_and_ends_nothing() {
     let (log, simulator) = (Log::capture(), simulator().await);
     let source = simulator.source("a");
-    let connector = Connector::start(echo(), &simulator, &["a"]);
+    let connector = Connector::start(hasty::<Echo>(), &simulator, &["a"]);
     connector.connected("a").await;
     assert!(!log.text().contains("refused"), "nothing of the kind while all is well");
     simulator.on_validate(ValidateReply::refuse());
     source.cut(Cut::Close).await.unwrap();
-    let state = within(connector.source("a").wait_for(waits_for("refused the access token"))).await;
+    let state = connector.waiting("a", "refused the access token").await;
     let line = log.line("refused the access token").await;
     for part in ["status 400", "io.vantiq.authentication.failed", "Failed to authenticate"] {
-        assert!(line.contains(part) && state.to_string().contains(part), "{line} {state}");
+        assert!(line.contains(part) && state.contains(part), "{line} {state}");
     }
     let dials = simulator.dials();
     simulator.wait_for("further attempts", |it| it.dials() > dials + 1).await.unwrap();
@@ -752,9 +729,9 @@ async fn a_server_that_is_silent_at_any_step_of_the_handshake_is_given_up_and_di
     for (why, mute) in mutes {
         let simulator = simulator().await;
         mute(&simulator);
-        let set = echo().dial_deadline(millis(150)).step_deadline(millis(150));
+        let set = hasty::<Echo>().dial_deadline(millis(150)).step_deadline(millis(150));
         let connector = Connector::start(set, &simulator, &["a"]);
-        within(connector.source("a").wait_for(waits_for(why))).await;
+        connector.waiting("a", why).await;
         simulator.wait_for("a second dial", |it| it.dials() >= 2).await.unwrap();
         simulator.on_upgrade(UpgradeReply::Accept);
         simulator.on_validate(ValidateReply::Check);
@@ -770,7 +747,7 @@ async fn a_server_that_is_silent_at_any_step_of_the_handshake_is_given_up_and_di
 async fn a_lost_validate_is_sent_again_on_the_same_link() {
     let simulator = simulator().await;
     simulator.on_next_validates(1, &ValidateReply::NoAnswer);
-    let connector = Connector::start(echo().step_deadline(millis(1_200)), &simulator, &["a"]);
+    let connector = Connector::start(hasty::<Echo>().step_deadline(millis(1_200)), &simulator, &["a"]);
     connector.connected("a").await;
     assert_eq!((count(&simulator, "validate"), simulator.dials()), (2, 1));
     connector.stop().await.unwrap();
@@ -783,7 +760,7 @@ async fn a_fatal_error_of_one_source_ends_all_others_before_the_set_returns() {
     simulator.on_next_validates(2, &ValidateReply::NoAnswer);
     simulator.on_next_validates(1, &ValidateReply::refuse());
     let names = ["a", "b", "c"];
-    let connector = Connector::start(echo(), &simulator, &names);
+    let connector = Connector::start(hasty::<Echo>(), &simulator, &names);
     let sources = names.map(|name| connector.source(name));
     let error = connector.ended().await.unwrap_err();
     assert!(matches!(error, ConnectorError::CredentialsRefused(_)), "{error:?}");
@@ -811,13 +788,14 @@ impl SourceHandler for Panics {
 async fn a_source_that_is_refused_or_whose_handler_panics_leaves_the_others_alone() {
     let simulator = server().any_source(true).start().await.unwrap();
     simulator.source("refused").refuse(Refusal::UnknownSource);
-    let connector = Connector::start(echo().source::<Panics>(), &simulator, &["refused", "panics", "well"]);
+    let connector =
+        Connector::start(hasty::<Echo>().source::<Panics>(), &simulator, &["refused", "panics", "well"]);
     let unavailable = |state: &SourceState| matches!(state, SourceState::Unavailable(_));
     within(connector.source("panics").wait_for(unavailable)).await;
-    within(connector.source("refused").wait_for(waits_for("does not exist"))).await;
+    connector.waiting("refused", "does not exist").await;
     connector.connected("well").await;
     let query = simulator.source("well").query(1).await.unwrap();
-    assert_eq!(query.body, json!({"asked": 1}));
+    assert_eq!(query.body, 1);
     let error = error_of(&simulator.source("panics"), json!(1)).await;
     assert_eq!(error.message_code, QueryError::UNAVAILABLE);
     connector.stop().await.unwrap();
@@ -838,7 +816,7 @@ fn assert_no_secret(text: &str) {
     }
 }
 
-fn secret_settings(simulator: &Simulator) -> vantiq_connector::ServerConfigBuilder {
+fn secret_settings(simulator: &Simulator) -> ServerConfigBuilder {
     config(simulator, &["a"]).reconnect_secret(SECRETS[1]).set("ownPassword", SECRETS[0])
 }
 
@@ -851,7 +829,7 @@ async fn debug_works_for_everything_public_and_shows_no_secret() {
     let settings = secret_settings(&simulator).set("proxy", proxied);
     let first = format!("{settings:?} {:?}", Secret::new(SECRETS[0]));
     let config = settings.build().unwrap();
-    let builder = echo().own_key("ownPassword").config(config.clone());
+    let builder = hasty::<Echo>().own_key("ownPassword").config(config.clone());
     let second = format!("{config:#?} {builder:?}");
     let set = builder.build().unwrap();
     let (handle, source) = (set.handle(), set.handle().source("a").unwrap());
@@ -864,7 +842,7 @@ async fn debug_works_for_everything_public_and_shows_no_secret() {
     }
 
     simulator.on_validate(ValidateReply::refuse());
-    let refused = Connector::start_with(echo(), secret_settings(&simulator));
+    let refused = Connector::start_with(hasty::<Echo>(), secret_settings(&simulator));
     assert_no_secret(&format!("{refused:?}"));
     assert_no_secret(&format!("{:?}", refused.ended().await.unwrap_err()));
 }
@@ -898,7 +876,7 @@ async fn the_whole_log_of_a_session_shows_no_secret() {
     let simulator = server().source("a", configuration.clone()).token(SECRETS[0]);
     let simulator = simulator.start().await.unwrap();
     let source = simulator.source("a");
-    let set = ConnectorSet::builder().source::<Careful>().backoff(millis(1), millis(20));
+    let set = hasty::<Careful>();
     let connector = Connector::start_with(set.own_key("ownPassword"), secret_settings(&simulator));
     source.wait_attached().await.unwrap();
     source.publish(1).await.unwrap();
@@ -929,7 +907,7 @@ async fn the_whole_log_of_a_session_shows_no_secret() {
 async fn reconnect_secrets_have_nothing_in_common() {
     let simulator = server().any_source(true).start().await.unwrap();
     let names = ["a", "b", "c"];
-    let connector = Connector::start(echo(), &simulator, &names);
+    let connector = Connector::start(hasty::<Echo>(), &simulator, &names);
     for name in names {
         connector.connected(name).await;
     }
@@ -957,7 +935,7 @@ async fn reconnect_secrets_have_nothing_in_common() {
 async fn reconnect_required_begins_a_new_session_on_the_same_link() {
     let simulator = simulator().await;
     let source = simulator.source("a");
-    let connector = Connector::start(echo(), &simulator, &["a"]);
+    let connector = Connector::start(hasty::<Echo>(), &simulator, &["a"]);
     for session in 1..=3 {
         until(&source, json!({"configured": if session == 1 { json!({}) } else { json!({"n": session}) }}))
             .await;
@@ -980,7 +958,7 @@ async fn reconnect_required_begins_a_new_session_on_the_same_link() {
 async fn a_source_that_is_restarting_is_asked_for_again_on_the_same_link() {
     let simulator = simulator().await;
     let source = simulator.source("a");
-    let connector = Connector::start(echo(), &simulator, &["a"]);
+    let connector = Connector::start(hasty::<Echo>(), &simulator, &["a"]);
     connector.connected("a").await;
     source.refuse_times(2, Refusal::NoAssociatedStream);
     source.reconnect_required().await.unwrap();
@@ -994,7 +972,7 @@ async fn a_source_that_is_restarting_is_asked_for_again_on_the_same_link() {
 async fn a_request_to_close_that_is_meant_for_tests_is_ignored() {
     let (log, simulator) = (Log::capture(), simulator().await);
     let source = simulator.source("a");
-    let connector = Connector::start(echo(), &simulator, &["a"]);
+    let connector = Connector::start(hasty::<Echo>(), &simulator, &["a"]);
     connector.connected("a").await;
     for raw in [
         r#"{"op":"testRequestsClientClose"}"#,
@@ -1003,7 +981,7 @@ async fn a_request_to_close_that_is_meant_for_tests_is_ignored() {
     ] {
         source.send_raw(raw).await.unwrap();
     }
-    assert_eq!(source.query(1).await.unwrap().body, json!({"asked": 1}));
+    assert_eq!(source.query(1).await.unwrap().body, 1);
     log.line("unknown operation").await;
     assert_eq!((simulator.dials(), simulator.links(), source.sessions()), (1, 1, 1));
     connector.stop().await.unwrap();
@@ -1015,7 +993,7 @@ async fn what_comes_before_the_configuration_waits_for_it() {
     let simulator = simulator().await;
     let source = simulator.source("a");
     source.refuse(Refusal::Silent);
-    let connector = Connector::start(echo(), &simulator, &["a"]);
+    let connector = Connector::start(hasty::<Echo>(), &simulator, &["a"]);
     simulator.wait_for("`connectExtension`", |it| count(it, "connectExtension") == 1).await.unwrap();
     for raw in [
         r#"{"op":"somethingNew","object":{}}"#,
@@ -1039,8 +1017,7 @@ async fn what_comes_before_the_configuration_waits_for_it() {
     ];
     assert_eq!(events, expected);
     let answered = |message: &vantiq_simulator::Received| {
-        message.json["headers"]["X-Reply-Address"] == "early"
-            && message.json["body"] == json!({"asked": "question"})
+        message.json["headers"]["X-Reply-Address"] == "early" && message.json["body"] == "question"
     };
     let is_answered = |it: &Simulator| it.received().iter().any(answered);
     simulator.wait_for("the answer to the early query", is_answered).await.unwrap();
@@ -1053,7 +1030,7 @@ async fn what_comes_before_the_configuration_waits_for_it() {
 async fn a_frame_that_is_no_message_is_dropped_and_the_link_stays() {
     let (log, simulator) = (Log::capture(), simulator().await);
     let source = simulator.source("a");
-    let connector = Connector::start(echo(), &simulator, &["a"]);
+    let connector = Connector::start(hasty::<Echo>(), &simulator, &["a"]);
     connector.connected("a").await;
     let deep = "[".repeat(10_000);
     let frames =
@@ -1063,7 +1040,7 @@ async fn a_frame_that_is_no_message_is_dropped_and_the_link_stays() {
         source.send_raw(raw.as_bytes()).await.unwrap();
     }
     source.send_raw(&[0xff, 0xfe, b'{', 0][..]).await.unwrap();
-    assert_eq!(source.query(1).await.unwrap().body, json!({"asked": 1}));
+    assert_eq!(source.query(1).await.unwrap().body, 1);
     assert_eq!(connector.source("a").status().counts.undecodable, 2 * frames.len() as u64 + 1);
     assert_eq!((simulator.dials(), source.sessions()), (1, 1));
     let longest = log.text().lines().filter(|line| line.contains("dropped a frame")).map(str::len).max();

@@ -12,7 +12,7 @@ use std::{
 };
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, copy_bidirectional},
     net::{TcpListener, TcpStream},
@@ -26,37 +26,12 @@ use tokio_rustls::{
         pki_types::{CertificateDer, PrivateKeyDer},
     },
 };
-use vantiq_connector::{
-    ConnectorError, ConnectorSetBuilder, ServerConfigBuilder, SourceState, TransportErrorKind, prelude::*,
-};
-use vantiq_connector_tests::{Connector, Log, within};
+use vantiq_connector::{ServerConfigBuilder, TransportErrorKind};
+use vantiq_connector_tests::{Connector, Log, Quiet, chain, config_at, hasty};
 use vantiq_simulator::{Cut, Simulator};
 
-/// Answers queries with themselves.
-#[derive(VantiqSource)]
-#[vantiq_source]
-struct Echo;
-
-impl SourceHandler for Echo {
-    async fn connect(_: Source, _: Value) -> Result<Self> {
-        Ok(Self)
-    }
-
-    async fn query(&self, query: Value, _: &mut Rows) -> Result<Answer> {
-        Answer::row(&query)
-    }
-}
-
-fn set() -> ConnectorSetBuilder {
-    ConnectorSet::builder().source::<Echo>().backoff(Duration::from_millis(10), Duration::from_millis(100))
-}
-
 fn settings(simulator: &Simulator, url: &str) -> ServerConfigBuilder {
-    ServerConfig::builder()
-        .target_server(url)
-        .auth_token(simulator.token())
-        .source("a")
-        .set("tcpProbePort", "0")
+    config_at(url, simulator.token(), &["a"])
 }
 
 async fn simulator() -> Simulator {
@@ -67,7 +42,7 @@ async fn simulator() -> Simulator {
 async fn works(simulator: &Simulator, settings: ServerConfigBuilder) {
     let source = simulator.source("a");
     let sessions = source.sessions();
-    let connector = Connector::start_with(set(), settings);
+    let connector = Connector::start_with(hasty::<Quiet>(), settings);
     source.wait_sessions(sessions + 1).await.unwrap();
     assert_eq!(source.query("first").await.unwrap().body, "first");
     source.cut(Cut::Close).await.unwrap();
@@ -79,22 +54,9 @@ async fn works(simulator: &Simulator, settings: ServerConfigBuilder) {
     assert_eq!(simulator.violations(), Vec::<String>::new());
 }
 
-/// An error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// The error of a set that is to fail where the server cannot be reached: its kind, and itself and its
-/// causes on one line.
+/// What becomes of a set that is to fail where the server cannot be reached.
 async fn fails(settings: ServerConfigBuilder) -> (TransportErrorKind, String) {
-    let settings = settings.set("failOnConnectionError", "true");
-    let error = Connector::start_with(set(), settings).ended().await.unwrap_err();
-    let shown = chain(&error);
-    match error {
-        ConnectorError::Unreachable(error) => (error.kind().clone(), shown),
-        other => panic!("{other:?}"),
-    }
+    Connector::unreachable(hasty::<Quiet>(), settings).await
 }
 
 /// A certificate for `host`, and the file with the authority that signed it.
@@ -183,7 +145,7 @@ async fn an_encrypted_server_is_reached_with_its_authority() {
     let certificate = Certificate::new("trusted", "127.0.0.1");
     let front = TlsFront::start(&simulator, &certificate).await;
     for url in [front.url.clone(), front.url.replace("https", "wss"), front.url.replace("https://", "")] {
-        let settings = settings(&simulator, &url).set("proxy", "none");
+        let settings = settings(&simulator, &url);
         works(&simulator, settings.set("caCertificateFile", certificate.authority_file())).await;
     }
 }
@@ -193,7 +155,7 @@ async fn an_encrypted_server_is_reached_with_its_authority() {
 async fn an_unknown_authority_is_refused() {
     let simulator = simulator().await;
     let front = TlsFront::start(&simulator, &Certificate::new("unknown", "127.0.0.1")).await;
-    let (kind, shown) = fails(settings(&simulator, &front.url).set("proxy", "none")).await;
+    let (kind, shown) = fails(settings(&simulator, &front.url)).await;
     assert!(matches!(kind, TransportErrorKind::Tls { .. }), "{kind:?}");
     let url = front.url.replace("https", "wss");
     assert!(shown.contains(&format!("no encrypted connection to {url}/api")), "{shown}");
@@ -207,17 +169,13 @@ async fn a_certificate_of_another_authority_or_host_is_refused() {
     let simulator = simulator().await;
     let other = Certificate::new("other_authority", "127.0.0.1");
     let front = TlsFront::start(&simulator, &Certificate::new("its_own", "127.0.0.1")).await;
-    let with_other = settings(&simulator, &front.url)
-        .set("proxy", "none")
-        .set("caCertificateFile", other.authority_file());
+    let with_other = settings(&simulator, &front.url).set("caCertificateFile", other.authority_file());
     let (kind, shown) = fails(with_other).await;
     assert!(matches!(kind, TransportErrorKind::Tls { .. }), "{shown}");
 
     let elsewhere = Certificate::new("other_host", "vantiq.example.com");
     let front = TlsFront::start(&simulator, &elsewhere).await;
-    let with_name = settings(&simulator, &front.url)
-        .set("proxy", "none")
-        .set("caCertificateFile", elsewhere.authority_file());
+    let with_name = settings(&simulator, &front.url).set("caCertificateFile", elsewhere.authority_file());
     let (kind, shown) = fails(with_name).await;
     assert!(matches!(kind, TransportErrorKind::Tls { .. }), "{shown}");
     assert!(shown.contains("vantiq.example.com"), "it says for whom it is: {shown}");
@@ -229,12 +187,12 @@ async fn a_certificate_of_another_authority_or_host_is_refused() {
 async fn tls_to_a_plain_port_and_a_plain_connection_to_tls_are_told() {
     let simulator = simulator().await;
     let url = simulator.url().replace("http", "https");
-    let (kind, shown) = fails(settings(&simulator, &url).set("proxy", "none")).await;
+    let (kind, shown) = fails(settings(&simulator, &url)).await;
     assert!(matches!(kind, TransportErrorKind::Tls { .. }), "{shown}");
 
     let front = TlsFront::start(&simulator, &Certificate::new("plain", "127.0.0.1")).await;
     let url = front.url.replace("https", "http");
-    let (_, shown) = fails(settings(&simulator, &url).set("proxy", "none")).await;
+    let (_, shown) = fails(settings(&simulator, &url)).await;
     assert!(shown.contains("the server cannot be reached: "), "{shown}");
 }
 
@@ -243,8 +201,7 @@ async fn tls_to_a_plain_port_and_a_plain_connection_to_tls_are_told() {
 async fn verification_can_be_switched_off() {
     let simulator = simulator().await;
     let front = TlsFront::start(&simulator, &Certificate::new("unverified", "vantiq.example.com")).await;
-    let settings =
-        |kw_args: &str| settings(&simulator, &front.url).set("proxy", "none").set("connectKWArgs", kw_args);
+    let settings = |kw_args: &str| settings(&simulator, &front.url).set("connectKWArgs", kw_args);
     let (kind, _) = fails(settings(r#"{"disableSslVerification": false}"#)).await;
     assert!(matches!(kind, TransportErrorKind::Tls { .. }));
     works(&simulator, settings(r#"{"disableSslVerification": true}"#)).await;
@@ -261,12 +218,9 @@ fn a_file_without_a_certificate_is_told_by_name() {
         file("text.pem", "no certificate"),
         file("half.pem", "-----BEGIN CERTIFICATE-----\nMII"),
     ] {
-        let settings = ServerConfig::builder()
-            .target_server("https://127.0.0.1")
-            .auth_token("token")
-            .source("a")
-            .set("caCertificateFile", file.to_str().unwrap());
-        let error = set().config(settings.build().unwrap()).build().unwrap_err();
+        let settings =
+            config_at("https://127.0.0.1", "token", &["a"]).set("caCertificateFile", file.to_str().unwrap());
+        let error = hasty::<Quiet>().config(settings.build().unwrap()).build().unwrap_err();
         assert_eq!(error.exit_code(), 64);
         let shown = chain(&error);
         assert!(shown.contains("caCertificateFile") && shown.contains(file.to_str().unwrap()), "{shown}");
@@ -389,9 +343,8 @@ async fn a_proxy_that_opens_no_tunnel_is_told() {
 
         // Without being asked to fail it goes on trying.
         let settings = settings(&simulator, &simulator.url()).set("proxy", &url);
-        let connector = Connector::start_with(set(), settings);
-        let waiting = |state: &SourceState| matches!(state, SourceState::Waiting(_));
-        let state = within(connector.source("a").wait_for(waiting)).await;
+        let connector = Connector::start_with(hasty::<Quiet>(), settings);
+        let state = connector.waiting("a", "").await;
         assert!(
             !format!("{state} {:?} {:?}", connector.set, connector.set.server_config()).contains("canary")
         );
@@ -414,12 +367,10 @@ async fn a_silent_proxy_meets_the_deadline_of_the_dial() {
     let simulator = simulator().await;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let settings =
-        settings(&simulator, &simulator.url()).set("proxy", url).set("failOnConnectionError", "true");
-    let hasty = set().dial_deadline(Duration::from_millis(200));
-    let error = Connector::start_with(hasty, settings).ended().await.unwrap_err();
-    let ConnectorError::Unreachable(error) = error else { panic!("{error:?}") };
-    assert!(matches!(error.kind(), TransportErrorKind::Deadline { .. }), "{error:?}");
+    let settings = settings(&simulator, &simulator.url()).set("proxy", url);
+    let hasty = hasty::<Quiet>().dial_deadline(Duration::from_millis(200));
+    let (kind, _) = Connector::unreachable(hasty, settings).await;
+    assert!(matches!(kind, TransportErrorKind::Deadline { .. }), "{kind:?}");
 }
 
 /// J16. Neither does a server that accepts the connection and never answers the TLS handshake.
@@ -428,9 +379,8 @@ async fn a_silent_tls_server_meets_the_deadline_of_the_dial() {
     let simulator = simulator().await;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
-    let settings = settings(&simulator, &url).set("proxy", "none").set("failOnConnectionError", "true");
-    let hasty = set().dial_deadline(Duration::from_millis(200));
-    let error = Connector::start_with(hasty, settings).ended().await.unwrap_err();
-    let ConnectorError::Unreachable(error) = error else { panic!("{error:?}") };
-    assert!(matches!(error.kind(), TransportErrorKind::Deadline { .. }), "{error:?}");
+    let settings = settings(&simulator, &url);
+    let hasty = hasty::<Quiet>().dial_deadline(Duration::from_millis(200));
+    let (kind, _) = Connector::unreachable(hasty, settings).await;
+    assert!(matches!(kind, TransportErrorKind::Deadline { .. }), "{kind:?}");
 }

@@ -1,24 +1,18 @@
 //! A connector as people write it, for the tests of whole processes.
 #![forbid(unsafe_code)]
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use vantiq_connector::prelude::*;
 
-/// Notifies `{"configured": config}` and `{"published": message}`, and answers queries with themselves.
-/// Notifies `"closing"` at its end.
+/// Notifies `"connected"` and at its end `"closing"`, and answers queries with themselves.
 #[derive(VantiqSource)]
 #[vantiq_source("echo*")]
 struct Echo(Source);
 
 impl SourceHandler for Echo {
-    async fn connect(source: Source, config: Value) -> Result<Self> {
-        source.notify(&json!({"configured": config})).await?;
+    async fn connect(source: Source, _: Value) -> Result<Self> {
+        source.notify(&"connected").await?;
         Ok(Self(source))
-    }
-
-    async fn publish(&self, message: Value) -> Result<()> {
-        self.0.notify(&json!({"published": message})).await?;
-        Ok(())
     }
 
     async fn query(&self, query: Value, _: &mut Rows) -> Result<Answer> {
@@ -26,7 +20,7 @@ impl SourceHandler for Echo {
     }
 
     async fn close(self) {
-        let _ = self.0.notify(&json!("closing")).await;
+        let _ = self.0.notify(&"closing").await;
     }
 }
 
@@ -42,7 +36,7 @@ impl SourceHandler for Stubborn {
 
     async fn close(self) {
         // Acknowledged, so it is certain that the link was not waiting for this thread.
-        if let Ok(receipt) = self.0.notify(&json!("closing")).await {
+        if let Ok(receipt) = self.0.notify(&"closing").await {
             let _ = receipt.await;
         }
         loop {

@@ -3,11 +3,27 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 use vantiq_connector::prelude::*;
 
+use crate::Gate;
+
+/// Notifies nothing by itself, and answers queries with themselves.
+#[derive(Debug, VantiqSource)]
+#[vantiq_source]
+pub struct Quiet;
+
+impl SourceHandler for Quiet {
+    async fn connect(_: Source, _: Value) -> Result<Self> {
+        Ok(Self)
+    }
+
+    async fn query(&self, query: Value, _: &mut Rows) -> Result<Answer> {
+        Answer::row(&query)
+    }
+}
+
 /// Tells what happens to it by notifications: `{"configured": config}` from within `connect` and
-/// `{"published": message}`. Answers a query with `{"asked": query}`.
+/// `{"published": message}`. Answers queries with themselves.
 ///
 /// A query that is `"wait"` and a publish that is `"wait"` notify `{"waiting": "query"}` or `"publish"`,
 /// and end only when the shared [`Gate`] has been opened for them.
@@ -18,39 +34,18 @@ pub struct Echo {
     gate: Arc<Gate>,
 }
 
-/// Holds back the calls of [`Echo`] that wait, until it is opened for each of them.
-#[derive(Debug)]
-pub struct Gate(Semaphore);
-
-impl Gate {
-    /// A closed gate, to be given to [`shared_arc`](vantiq_connector::ConnectorSetBuilder::shared_arc).
-    #[must_use]
-    pub fn closed() -> Arc<Self> {
-        Arc::new(Self(Semaphore::new(0)))
-    }
-
-    /// Lets so many calls pass.
-    pub fn open(&self, calls: usize) {
-        self.0.add_permits(calls);
-    }
-
-    async fn pass(&self) -> Result<()> {
-        self.0.acquire().await?.forget();
-        Ok(())
-    }
-}
-
 impl Echo {
     async fn wait(&self, call: &str) -> Result<()> {
         self.source.notify(&json!({"waiting": call})).await?;
-        self.gate.pass().await
+        self.gate.pass().await;
+        Ok(())
     }
 }
 
 impl SourceHandler for Echo {
     async fn connect(source: Source, config: Value) -> Result<Self> {
         source.notify(&json!({"configured": config})).await?;
-        let gate = source.shared_or_init(|| Gate(Semaphore::new(0)));
+        let gate = source.shared_or_init(Gate::default);
         Ok(Self { source, gate })
     }
 
@@ -66,6 +61,6 @@ impl SourceHandler for Echo {
         if query == "wait" {
             self.wait("query").await?;
         }
-        Answer::row(&json!({"asked": query}))
+        Answer::row(&query)
     }
 }

@@ -1,12 +1,23 @@
-//! What the whole-path tests share: a connector set beside a simulator, deadlines, and a captured log.
+//! What the whole-path tests share: a connector set beside a simulator or a server written by hand, handlers
+//! for it, deadlines, and a captured log.
 #![forbid(unsafe_code)]
 
+mod chain;
 mod connector;
 mod deadline;
+mod gate;
+mod hand_server;
 mod handlers;
 mod log;
+mod peer;
+mod seen;
 
-pub use connector::{Connector, config};
+pub use chain::chain;
+pub use connector::{Connector, config, config_at, hasty};
 pub use deadline::within;
-pub use handlers::{Echo, Gate};
+pub use gate::Gate;
+pub use hand_server::HandServer;
+pub use handlers::{Echo, Quiet};
 pub use log::Log;
+pub use peer::Peer;
+pub use seen::{count, until};

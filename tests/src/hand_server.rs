@@ -1,0 +1,66 @@
+//! A server of which the test writes every frame, for what the simulator would never do.
+
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_tungstenite::accept_async;
+use vantiq_connector::ConnectorSetBuilder;
+
+use crate::{Connector, Peer, config_at, within};
+
+/// A server of which the test writes every frame: each link is a [`Peer`]. It does the handshake, and knows
+/// one source, `a`.
+#[derive(Debug)]
+pub struct HandServer(TcpListener);
+
+impl HandServer {
+    /// Listens on a port of the system's choice.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn start() -> Self {
+        Self(TcpListener::bind(("127.0.0.1", 0)).await.expect("there is a free port"))
+    }
+
+    /// Runs `set` for the source `a` of this server.
+    ///
+    /// # Panics
+    /// If the handlers do not fit.
+    #[must_use]
+    pub fn connector(&self, set: ConnectorSetBuilder) -> Connector {
+        let address = self.0.local_addr().expect("it listens");
+        Connector::start_with(set, config_at(&format!("http://{address}"), "token", &["a"]))
+    }
+
+    /// The next link, when its `connectExtension` has come and waits for an answer.
+    ///
+    /// # Panics
+    /// If something else comes first.
+    pub async fn attaching(&self) -> Peer {
+        let (connection, _) = within(self.0.accept()).await.expect("it listens");
+        let socket = within(accept_async(connection)).await.expect("the connector opens a WebSocket");
+        let mut peer = Peer::new(socket);
+        assert_eq!(peer.receive().await["op"], "validate");
+        peer.send(&json!({"status": 200, "body": {"userInfo": {}}})).await;
+        assert_eq!(peer.receive().await["op"], "connectExtension");
+        peer
+    }
+
+    /// The next link, when it has its configuration, `{}`.
+    ///
+    /// # Panics
+    /// If something else comes before it.
+    pub async fn attached(&self) -> Peer {
+        let mut peer = self.attaching().await;
+        peer.configure(json!({})).await;
+        peer
+    }
+
+    /// Ends the link without a word, listens no longer, and stops the connector, which has nobody to wait for.
+    ///
+    /// # Panics
+    /// If the connector ends with an error.
+    pub async fn hang_up(self, peer: Peer, connector: Connector) {
+        drop((peer, self));
+        connector.stop().await.expect("the connector stops in good order");
+    }
+}
