@@ -429,3 +429,16 @@ async fn the_probe_follows_the_sources_where_asked_for() {
     assert!(TcpStream::connect(probe).await.is_err(), "closed at the stop");
     assert_eq!(within(child.wait()).await.unwrap().code(), Some(0));
 }
+
+/// What nobody reads in `logger.ini` is a warning in the log, with its place.
+#[tokio::test]
+async fn an_unknown_key_of_logger_ini_is_logged() {
+    let simulator = Simulator::builder().source("echo", json!({})).start().await.unwrap();
+    let folder = Folder::new("logger_ini_unknown")
+        .with("server.config", &settings(&simulator, "echo"))
+        .with("serverConfig/logger.ini", "[log]\nlevle = debug\n");
+    let mut child = folder.start();
+    let line = Log::of(&mut child).line("levle").await;
+    assert!(line.contains("WARN") && line.contains("serverConfig/logger.ini:2: "), "{line}");
+    assert!(line.contains("did you mean `level`?"), "{line}");
+}

@@ -31,19 +31,21 @@ pub enum LoggingError {
         #[source]
         error: io::Error,
     },
-    /// The file is not in INI format.
-    #[error("{path}: {what}; write `[section]` lines and `key = value` lines", path = path.display())]
+    /// A line is not in INI format.
+    #[error("{path}:{line}: write `[section]` or `key = value` here", path = path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
-        what: String,
+        /// The line, from 1.
+        line: usize,
     },
     /// A value is none of those that it may be.
-    #[error("{path}: `{key}` in `[{section}]` is `{found}`; write {expected}", path = path.display())]
+    #[error("{path}:{line}: `{key}` in `[{section}]` is `{found}`; write {expected}", path = path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
+        /// The line, from 1.
+        line: usize,
         /// The section.
         section: String,
         /// The key.
@@ -81,8 +83,10 @@ pub enum LoggingError {
 /// vantiq_connector = debug  # a level for each crate or module
 /// ```
 ///
-/// Of a `logger.ini` of the Python SDK the levels of its loggers are taken over. `RUST_LOG` overrides all
-/// levels; every event of a source is in the span `source{id=..}`, so
+/// An unknown section or key is a warning, with the nearest known one. Of a `logger.ini` of the Python SDK the
+/// levels of its loggers are taken over.
+///
+/// `RUST_LOG` overrides all levels; every event of a source is in the span `source{id=..}`, so
 /// `RUST_LOG=info,[source{id=camera-1}]=trace` shows one source closely.
 ///
 /// # Errors
@@ -101,8 +105,8 @@ pub fn setup_logging() -> Result<(), LoggingError> {
         Format::Compact => builder.compact().try_init(),
         Format::Json => builder.json().try_init(),
     };
-    if log.is_python {
-        warn!("{LOGGER_INI} is in the format of Python's logging; only the levels of its loggers are used");
+    for warning in &log.warnings {
+        warn!("{warning}");
     }
     Ok(())
 }

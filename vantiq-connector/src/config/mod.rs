@@ -2,6 +2,8 @@
 
 mod error;
 #[cfg(feature = "logging")]
+mod ini;
+#[cfg(feature = "logging")]
 mod logger_ini;
 #[cfg(feature = "logging")]
 mod logging;

@@ -45,7 +45,7 @@ const KNOWN: [&str; 14] = [
 /// Keys of Vantiq's own connectors: they mean nothing here, and no warning is due.
 const FOREIGN: [&str; 4] = ["modelDirectory", "defaultBindPort", "defaultBindAddress", "maxPacketSize"];
 
-/// How alike a known key must be to be proposed for an unknown one, from 0 to 1.
+/// How alike a known word must be to be proposed for an unknown one, from 0 to 1.
 const LIKENESS: f64 = 0.75;
 
 /// Something in the settings that is ignored.
@@ -116,7 +116,7 @@ impl Settings {
     /// The unknown key that was most likely meant to be `key`, and its line.
     fn misspelt(&self, key: &str) -> Option<(usize, &str)> {
         let unknown = self.by_key.values().filter(|property| !is_known(&property.key));
-        let meant = unknown.filter(|property| nearest(&property.key) == Some(key));
+        let meant = unknown.filter(|property| nearest(&property.key, &KNOWN) == Some(key));
         meant.map(|property| (property.line, property.key.as_str())).min()
     }
 
@@ -136,7 +136,7 @@ impl Settings {
     fn warning(&self, property: &Property) -> Warning {
         let place = self.origin.as_ref().map(|path| format!("{}:{}: ", path.display(), property.line));
         let key = property.key.clone();
-        let hint = nearest(&key).map(|known| format!("; did you mean `{known}`?"));
+        let hint = nearest(&key, &KNOWN).map(|known| format!("; did you mean `{known}`?"));
         let text = format!(
             "{}unknown key `{key}` is ignored{}",
             place.unwrap_or_default(),
@@ -155,9 +155,10 @@ fn is_known(key: &str) -> bool {
     KNOWN.contains(&key) || FOREIGN.contains(&key)
 }
 
-fn nearest(key: &str) -> Option<&'static str> {
-    let lower = key.to_lowercase();
-    KNOWN
+/// The one of `known` that `word` was probably meant to be.
+pub(super) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
+    let lower = word.to_lowercase();
+    known
         .iter()
         .map(|known| (strsim::jaro_winkler(&lower, &known.to_lowercase()), *known))
         .filter(|(likeness, _)| *likeness >= LIKENESS)
