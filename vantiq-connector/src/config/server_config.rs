@@ -14,7 +14,7 @@ use super::{
     Secret,
     error::{ConfigError, Fault},
     properties::{self, Property},
-    setting::{Settings, Warning, key},
+    setting::{IN_QUOTES, Settings, Warning, in_quotes, key},
 };
 use crate::{
     source_pattern::{NameFault, name_fault},
@@ -176,9 +176,9 @@ impl ServerConfig {
                 .read(key::TCP_PROBE_PORT, "a port from 0 to 65535", |text| text.parse().ok())?
                 .unwrap_or(TCP_PROBE_PORT),
             fail_on_connection_error: settings.boolean(key::FAIL_ON_CONNECTION_ERROR, false)?,
-            reconnect_secret: settings.text(key::RECONNECT_SECRET).map(Secret::from),
+            reconnect_secret: settings.unquoted(key::RECONNECT_SECRET)?.map(Secret::from),
             disable_ssl_verification: kw_args.disable_ssl_verification,
-            ca_certificate_file: settings.text(key::CA_CERTIFICATE_FILE).map(PathBuf::from),
+            ca_certificate_file: settings.unquoted(key::CA_CERTIFICATE_FILE)?.map(PathBuf::from),
             proxy: proxy(&settings)?,
             health_policy: health_policy(&settings)?,
             max_message_bytes: max_message_bytes(&settings)?,
@@ -205,14 +205,22 @@ fn auth_token(
     settings: &Settings,
     environment: impl FnOnce() -> Option<String>,
 ) -> Result<Secret, ConfigError> {
-    if let Some(token) = settings.text(key::AUTH_TOKEN) {
+    if let Some(token) = settings.plain(key::AUTH_TOKEN)? {
         return Ok(token.into());
     }
     let token = environment().map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
-    token.map(Secret::new).ok_or_else(|| {
-        let expected = format!("an access token of Vantiq, here or in the variable {TOKEN_VARIABLE}");
-        settings.fault(key::AUTH_TOKEN, Fault::Missing { expected })
-    })
+    let fault = match token {
+        // `docker --env-file` leaves them there.
+        Some(token) if in_quotes(&token) => {
+            Fault::Unfit(format!("of the variable {TOKEN_VARIABLE} {IN_QUOTES}"))
+        }
+        Some(token) => return Ok(Secret::new(token)),
+        None => {
+            let expected = format!("an access token of Vantiq, here or in the variable {TOKEN_VARIABLE}");
+            Fault::Missing { expected }
+        }
+    };
+    Err(settings.fault(key::AUTH_TOKEN, fault))
 }
 
 fn sources(settings: &Settings) -> Result<Vec<String>, ConfigError> {
@@ -221,6 +229,9 @@ fn sources(settings: &Settings) -> Result<Vec<String>, ConfigError> {
     let mut names: Vec<String> = Vec::new();
     for name in text.split(',').map(str::trim) {
         match name_fault(name) {
+            None if name.starts_with(['"', '\'']) => {
+                return Err(unfit(format!("has {name} in quotes; write it without")));
+            }
             None if names.iter().any(|known| known == name) => {
                 return Err(unfit(format!("names `{name}` twice; write each source once")));
             }
@@ -269,7 +280,7 @@ fn connect_kw_args(settings: &Settings, warnings: &mut Vec<Warning>) -> Result<C
 }
 
 fn proxy(settings: &Settings) -> Result<Proxy, ConfigError> {
-    let Some(text) = settings.text(key::PROXY) else { return Ok(Proxy::Environment) };
+    let Some(text) = settings.plain(key::PROXY)? else { return Ok(Proxy::Environment) };
     // The text is not quoted: it may hold a password.
     Proxy::parse(text).ok_or_else(|| {
         let what = "is not a proxy; write http://host:port, http://user:password@host:port, or none";
@@ -521,6 +532,42 @@ mod tests {
         ] {
             assert_eq!(with(text).unwrap_err().to_string(), message);
         }
+    }
+
+    #[test]
+    fn quotes_and_late_comments_are_found_and_no_secret_is_shown() {
+        for (text, message) in [
+            ("authToken=\"hunter2\"", "server.config:4: `authToken` is in quotes; write it without"),
+            (
+                "authToken=hunter2 # ours",
+                "server.config:4: `authToken` has a comment behind it; write comments on lines of their own",
+            ),
+            (
+                "reconnectSecret='hunter2'",
+                "server.config:4: `reconnectSecret` is in quotes; write it without",
+            ),
+            ("proxy=\"http://u:hunter2@h:1\"", "server.config:4: `proxy` is in quotes; write it without"),
+            (
+                "proxy=http://u:hunter2@h:1 # ours",
+                "server.config:4: `proxy` has a comment behind it; write comments on lines of their own",
+            ),
+            (
+                "caCertificateFile='ca.pem'",
+                "server.config:4: `caCertificateFile` is in quotes; write it without",
+            ),
+            ("sources=a, 'b'", "server.config:4: `sources` has 'b' in quotes; write it without"),
+            ("sources=\"a\", \"b\"", "server.config:4: `sources` is in quotes; write it without"),
+        ] {
+            assert_eq!(with(text).unwrap_err().to_string(), message);
+        }
+        let variable = || Some("\"hunter2\"".to_owned());
+        let error = ServerConfig::from_text(None, "targetServer=h\nsources=a", variable).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`authToken` of the variable CONNECTOR_AUTH_TOKEN is in quotes; write it without"
+        );
+        // A secret may have one in it.
+        assert!(with("reconnectSecret='hunter # 2").is_ok());
     }
 
     #[test]

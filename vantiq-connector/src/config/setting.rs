@@ -73,21 +73,33 @@ impl Settings {
         self.by_key.get(key).map(|property| property.value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// The value under `key`, where absent or blank an error that says what to write.
+    /// As [`text`](Self::text); quotes around it are an error, for they would belong to it. The error does not
+    /// show it: it may be a secret.
+    pub(super) fn unquoted(&self, key: &'static str) -> Result<Option<&str>, ConfigError> {
+        match self.text(key) {
+            Some(text) if in_quotes(text) => Err(self.fault(key, Fault::Unfit(IN_QUOTES.into()))),
+            text => Ok(text),
+        }
+    }
+
+    /// As [`unquoted`](Self::unquoted), for what has no white space in it: a comment behind it is an error, too.
+    pub(super) fn plain(&self, key: &'static str) -> Result<Option<&str>, ConfigError> {
+        match self.unquoted(key)? {
+            Some(text) if text.contains(" #") => {
+                let what = "has a comment behind it; write comments on lines of their own";
+                Err(self.fault(key, Fault::Unfit(what.into())))
+            }
+            text => Ok(text),
+        }
+    }
+
+    /// As [`plain`](Self::plain), where absent or blank an error that says what to write.
     pub(super) fn required(&self, key: &'static str, expected: &str) -> Result<&str, ConfigError> {
-        let text = self.text(key).ok_or_else(|| {
+        self.plain(key)?.ok_or_else(|| {
             let hint = self.misspelt(key).map(|(line, other)| format!("; line {line} has `{other}`"));
             let expected = format!("{expected}{}", hint.unwrap_or_default());
             self.fault(key, Fault::Missing { expected })
-        })?;
-        if text.starts_with(['"', '\'']) {
-            return Err(self.fault(key, Fault::Unfit("is in quotes; write it without".into())));
-        }
-        if text.contains(" #") {
-            let what = "has a comment behind it; write comments on lines of their own";
-            return Err(self.fault(key, Fault::Unfit(what.into())));
-        }
-        Ok(text)
+        })
     }
 
     /// A boolean as people write it; anything else is an error, never silently `false` or `true`.
@@ -149,6 +161,15 @@ impl Settings {
     pub(super) fn into_values(self) -> HashMap<String, String> {
         self.by_key.into_iter().map(|(key, property)| (key, property.value)).collect()
     }
+}
+
+/// What is said about a value [`in_quotes`].
+pub(super) const IN_QUOTES: &str = "is in quotes; write it without";
+
+/// Whether `text` is in quotes, which this syntax does not know.
+pub(super) fn in_quotes(text: &str) -> bool {
+    let inner = |quote| text.strip_prefix(quote).and_then(|text: &str| text.strip_suffix(quote));
+    ['"', '\''].into_iter().any(|quote| inner(quote).is_some())
 }
 
 fn is_known(key: &str) -> bool {
