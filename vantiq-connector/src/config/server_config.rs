@@ -427,7 +427,8 @@ impl ServerConfigBuilder {
         self.set(key::QUERY_ERRORS_AS_ARRAY, as_array.to_string())
     }
 
-    /// Any key, with the text that the file would have; for keys of the connector's own.
+    /// Any key, with the text that the file would have; for keys of the connector's own. Announce those with
+    /// [`own_key`](crate::ConnectorSetBuilder::own_key).
     #[must_use]
     pub fn set(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.properties.push(Property { line: 0, key: key.into(), value: value.into() });
@@ -629,8 +630,10 @@ mod tests {
         assert_eq!(
             warnings,
             [
-                "server.config:4: unknown key `sendPing` is ignored; did you mean `sendPings`?",
-                "server.config:5: unknown key `colour` is ignored",
+                "server.config:4: unknown key `sendPing` is ignored; did you mean `sendPings`? if it is the \
+                 connector's own, announce it with `ConnectorSetBuilder::own_key`",
+                "server.config:5: unknown key `colour` is ignored; if it is the connector's own, announce it \
+                 with `ConnectorSetBuilder::own_key`",
             ]
         );
         assert_eq!(config.get("colour"), Some("red"));

@@ -150,9 +150,9 @@ impl Settings {
         let key = property.key.clone();
         let hint = nearest(&key, &KNOWN).map(|known| format!("; did you mean `{known}`?"));
         let text = format!(
-            "{}unknown key `{key}` is ignored{}",
+            "{}unknown key `{key}` is ignored{} if it is the connector's own, announce it with `ConnectorSetBuilder::own_key`",
             place.unwrap_or_default(),
-            hint.unwrap_or_default()
+            hint.as_deref().unwrap_or(";")
         );
         Warning { key, text }
     }
