@@ -50,7 +50,8 @@ pub mod prelude {
 /// What the derive macro's output refers to. Not part of the API.
 #[doc(hidden)]
 pub mod __private {
-    pub use serde_json::Value;
+    // No `pub use`: messages of the compiler would show this path and propose to write it.
+    pub type Value = serde_json::Value;
 }
 
 /// Writes the `main` function of a connector: `vantiq_connector::main!(Thermostat, Camera);`.
