@@ -60,7 +60,7 @@ pub trait VantiqSource: Sized + Send + Sync + 'static {
     label = "implement `SourceHandler` for `{Self}`; only `connect` is required"
 )]
 pub trait SourceHandler: VantiqSource {
-    /// Builds the handler from the configuration the server sent.
+    /// Builds the handler from the configuration the server sent, of the type `config = ..` in the attribute.
     ///
     /// Runs before any publish or query of the session is handled; those that arrive meanwhile wait.
     /// Notifications sent from here queue and leave in order.
@@ -71,7 +71,8 @@ pub trait SourceHandler: VantiqSource {
     /// gets here: it is logged with the path of the wrong field and answered to every query.
     fn connect(source: Source, config: Self::Config) -> impl Future<Output = Result<Self>> + Send;
 
-    /// Handles one `publish`. Publishes are handled one at a time, in the order of the wire.
+    /// Handles one `publish`, of the type `publish = ..` in the attribute. Publishes are handled one at a time,
+    /// in the order of the wire.
     ///
     /// By default the message is logged as unhandled and counted.
     ///
@@ -82,7 +83,8 @@ pub trait SourceHandler: VantiqSource {
         async { Err(UnhandledPublish.into()) }
     }
 
-    /// Answers one `query`. Queries run side by side, and beside publishes, up to a bound.
+    /// Answers one `query`, of the type `query = ..` in the attribute. Queries run side by side, and beside
+    /// publishes, up to a bound.
     ///
     /// Partial rows go through `rows`; the return value is the one terminal answer. By default the caller
     /// gets the error [`QueryError::UNHANDLED`].
