@@ -28,8 +28,8 @@ use crate::{Answer, QueryError, Result, Rows, Source, SourcePattern};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say which Vantiq source it serves",
-    label = "add `#[derive(VantiqSource)]` and `#[vantiq_source(\"name\")]` to `{Self}`",
-    note = "`VantiqSource` names the source and the types of its configuration, publishes and queries"
+    label = "put `#[derive(VantiqSource)]` above `#[vantiq_source(..)]`",
+    note = "`#[vantiq_source(\"name\")]` names the source, and the types of its configuration, publishes and queries"
 )]
 pub trait VantiqSource: Sized + Send + Sync + 'static {
     /// The sources this handler serves: one name, a pattern with `*`, or any.
