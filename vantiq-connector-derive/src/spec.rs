@@ -71,7 +71,7 @@ impl Reader<'_> {
                 self.mistakes.add(&word, format!("`{word}` is given twice: remove one of them"));
             }
             Some(key) if equals.is_none() => {
-                self.mistakes.add(&word, format!("write `=` after the key: `{}`", key.example()));
+                self.mistakes.add(&word, format!("write `=` after the key: `{}`", with_value(key, &value)));
             }
             Some(_) => {}
         }
@@ -159,7 +159,7 @@ fn has_white_space(name: &str) -> bool {
 fn not_a_setting(word: &str) -> String {
     Key::nearest(word).map_or_else(
         || "this is neither a name nor a key: write `key = Type`, or remove it".into(),
-        |key| meant(word, key),
+        |key| meant(word, key.example()),
     )
 }
 
@@ -174,13 +174,29 @@ fn not_a_literal(tokens: &TokenStream) -> String {
     )
 }
 
-fn meant(word: impl Display, key: Key) -> String {
-    format!("there is no key `{word}`: write `{}`", key.example())
+fn meant(word: impl Display, instead: impl Display) -> String {
+    format!("there is no key `{word}`: write `{instead}`")
+}
+
+/// `key` with the type that was given to it, or an example of one.
+fn with_value(key: Key, value: &Value) -> String {
+    match value {
+        Value::Type(given) => format!("{} = {}", key.text(), written(given)),
+        Value::Quoted(given) => format!("{} = {}", key.text(), given.value()),
+        Value::Missing | Value::Unreadable(_) => key.example().into(),
+    }
+}
+
+/// A type as a person writes it; tokens are printed with blanks between them.
+fn written(given: &Type) -> String {
+    [(" :: ", "::"), (" < ", "<"), (" >", ">"), (" ,", ","), (" ;", ";")]
+        .into_iter()
+        .fold(quote!(#given).to_string(), |text, (wide, narrow)| text.replace(wide, narrow))
 }
 
 fn unknown_key(word: &Ident, value: &Value) -> String {
     if let Some(key) = Key::nearest(&word.to_string()) {
-        return meant(word, key);
+        return meant(word, with_value(key, value));
     }
     if let Value::Quoted(name) = value
         && NAME_KEYS.iter().any(|key| word == key)

@@ -175,6 +175,23 @@ mod tests {
     }
 
     #[test]
+    fn the_hint_for_a_misspelt_key_repeats_the_type() {
+        for (found, hint) in [
+            (messages!(vantiq_source(pubilsh = SetPoint)), "write `publish = SetPoint`"),
+            (
+                messages!(vantiq_source(confg = HashMap<String, Vec<u8>>)),
+                "write `config = HashMap<String, Vec<u8>>`",
+            ),
+            (messages!(vantiq_source(quer: (ask::Ask, [u8; 2]))), "write `query = (ask::Ask, [u8; 2])`"),
+            (messages!(vantiq_source(query: dyn Ask + Send)), "`query = dyn Ask + Send`"),
+            (messages!(vantiq_source(confg = "Config")), "write `config = Config`"),
+            (messages!(vantiq_source(confg =)), "write `config = Config`"),
+        ] {
+            assert!(found[0].ends_with(hint), "{hint}: {found:?}");
+        }
+    }
+
+    #[test]
     fn the_types_are_known_in_spite_of_mistakes_elsewhere() {
         let (spec, error) = check(&parse_quote! {
             #[vantiq_source("a b", confg = Config, publish: SetPoint, query = "Ask")]
