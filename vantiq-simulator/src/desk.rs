@@ -13,8 +13,8 @@ use vantiq_simulator::{Cut, PendingQuery, Simulator, SimulatorError, Source};
 /// Lines that wait while one is worked on; the terminal waits behind them.
 const LINES: usize = 16;
 
-const HELP: &str = "\
-  publish NAME JSON      send a publish
+// Begun on this line: a `\` at its end would eat the blanks of the next.
+const HELP: &str = "  publish NAME JSON      send a publish
   query NAME JSON        send a query and print the answer
   configure NAME JSON    change the configuration document (creates the source, sends reconnectRequired)
   remove NAME            the source no longer exists
@@ -137,7 +137,7 @@ impl FromStr for Command {
         let named = || {
             if name.is_empty() { Err(format!("{verb}: the name is missing")) } else { Ok(name.to_owned()) }
         };
-        let json = || serde_json::from_str(rest).map_err(|error| format!("{verb}: not JSON: {error}"));
+        let json = || parse_json(rest).map_err(|complaint| format!("{verb}: {complaint}"));
         let end =
             |command| if rest.is_empty() { Ok(command) } else { Err(format!("{verb}: what is `{rest}`?")) };
         match verb {
@@ -154,6 +154,25 @@ impl FromStr for Command {
             _ => Err(format!("there is no `{verb}` here; type `help`")),
         }
     }
+}
+
+fn parse_json(text: &str) -> Result<Value, String> {
+    if text.is_empty() {
+        return Err(r#"the JSON is missing; write it behind the name, such as {"target": 23}"#.to_owned());
+    }
+    serde_json::from_str(text).map_err(|error| {
+        // As VAIL and Python have them: without quotes, or in single ones.
+        let found = error.column().checked_sub(1).and_then(|at| text.as_bytes().get(at));
+        let is_word = found.is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'\'');
+        let hint = if error.is_eof() {
+            "; write all of it on this line"
+        } else if is_word {
+            r#"; write keys and texts in double quotes, such as {"target": 23}"#
+        } else {
+            ""
+        };
+        format!("not JSON: {error}{hint}")
+    })
 }
 
 fn parse_cut(word: &str) -> Result<Cut, String> {
@@ -234,6 +253,9 @@ mod tests {
 
     use super::*;
 
+    /// Where the second column of the help begins.
+    const HELP_COLUMN: usize = 25;
+
     #[test]
     fn commands_are_a_verb_a_name_and_what_it_needs() {
         assert_eq!("publish a {\"b\": 1}".parse(), Ok(Command::Publish("a".into(), json!({"b": 1}))));
@@ -248,8 +270,17 @@ mod tests {
         for (line, words) in [
             ("dance", "there is no `dance`"),
             ("publish", "the name is missing"),
-            ("publish a", "not JSON"),
-            ("publish a {", "not JSON"),
+            (
+                "publish a",
+                r#"publish: the JSON is missing; write it behind the name, such as {"target": 23}"#,
+            ),
+            ("query a {", "query: not JSON: EOF while parsing an object at line 1 column 1; write all of it"),
+            (
+                "query a {target: 23}",
+                r"key must be a string at line 1 column 2; write keys and texts in double quotes",
+            ),
+            ("query a {'target': 23}", "write keys and texts in double quotes"),
+            (r#"query a {"target": warm}"#, "write keys and texts in double quotes"),
             ("cut a gently", "`gently` is none of"),
             ("speak a b", "what is `b`?"),
         ] {
@@ -259,8 +290,11 @@ mod tests {
     }
 
     #[test]
-    fn everything_in_the_help_is_understood() {
+    fn everything_in_the_help_is_understood_and_in_line() {
         for line in HELP.lines() {
+            let (command, what) = line.split_at(HELP_COLUMN);
+            assert!(command.starts_with("  ") && command.ends_with("  "), "{line}");
+            assert!(!command[2..].starts_with(' ') && !what.starts_with(' '), "{line}");
             let line = line.trim_start().split("  ").next().unwrap_or_default();
             let line = line.replace("JSON", "{}").replace(" [HOW]", "");
             line.parse::<Command>().unwrap_or_else(|complaint| panic!("{complaint}"));
