@@ -127,19 +127,21 @@ impl Registry {
         let refused = match self.on_validate.take() {
             ValidateReply::NoAnswer => return Outcome::default(),
             ValidateReply::Check if self.settings.credentials_match(message) => None,
-            ValidateReply::Check => Some(Status::failure(
-                400,
-                AUTHENTICATION_FAILED,
-                "Failed to authenticate supplied credentials.",
-            )),
-            ValidateReply::Refuse { status, body } => Some(Status::with_body(status, body.value())),
+            ValidateReply::Check => {
+                warn!(link, "credentials refused; `authToken` is not the token of this simulator");
+                let what = "Failed to authenticate supplied credentials.";
+                Some(Status::failure(400, AUTHENTICATION_FAILED, what))
+            }
+            ValidateReply::Refuse { status, body } => {
+                info!(link, "credentials refused, as asked for");
+                Some(Status::with_body(status, body.value()))
+            }
         };
         let Some(refused) = refused else {
             self.validated.insert(link);
             let success = Status::with_body(200, Some(validation::success_body()));
             return reply(&success.echo(message.request_id()));
         };
-        info!(link, "credentials refused");
         self.refuse(link, &refused.echo(message.request_id()))
     }
 

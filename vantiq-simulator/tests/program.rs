@@ -21,7 +21,10 @@ struct Program {
 
 impl Program {
     fn start(arguments: &[&str]) -> Self {
-        let mut command = command(arguments);
+        Self::spawn(command(arguments))
+    }
+
+    fn spawn(mut command: Command) -> Self {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program exists");
         let stdout = BufReader::new(child.stdout.take().expect("it is piped")).lines();
@@ -44,14 +47,20 @@ impl Program {
         within(stdin.write_all(format!("{line}\n").as_bytes())).await.expect("it listens");
     }
 
-    /// A connector attached to a source, and the token of the program.
-    async fn attach(&mut self, source: &str) -> WebSocketStream<TcpStream> {
+    /// A link to the program, and the program's token.
+    async fn dial(&mut self) -> (WebSocketStream<TcpStream>, String) {
         let address = self.line("targetServer=http://").await;
         let token = self.line("authToken=").await;
         let connection = within(TcpStream::connect(&address)).await.expect("it listens");
         let url = format!("ws://{address}/api/v1/wsock/websocket");
-        let (mut stream, _) =
+        let (stream, _) =
             within(tokio_tungstenite::client_async(url, connection)).await.expect("it upgrades");
+        (stream, token)
+    }
+
+    /// A connector attached to a source.
+    async fn attach(&mut self, source: &str) -> WebSocketStream<TcpStream> {
+        let (mut stream, token) = self.dial().await;
         let validate = json!({"op": "validate", "resourceName": "system.credentials", "object": token});
         let connect = json!({"op": "connectExtension", "resourceName": "sources", "resourceId": source});
         for message in [validate, connect] {
@@ -169,4 +178,24 @@ async fn unlisted_sources_are_refused_where_asked_to() {
     send(&mut connector, &json!({"op": "connectExtension", "resourceName": "sources", "resourceId": "x"}))
         .await;
     assert_eq!(next(&mut connector).await["status"], 400);
+}
+
+#[tokio::test]
+async fn a_refused_token_is_logged_and_not_shown() {
+    let mut with_log = command(&["--port", "0"]);
+    with_log.stderr(Stdio::piped()).env_remove("RUST_LOG");
+    let mut program = Program::spawn(with_log);
+    let (mut connector, _) = program.dial().await;
+    let validate = json!({"op": "validate", "resourceName": "system.credentials", "object": "canary"});
+    send(&mut connector, &validate).await;
+    assert_eq!(next(&mut connector).await["status"], 400);
+    drop(connector);
+    program.type_in("quit").await;
+    let output = within(program.child.wait_with_output()).await.expect("it was started");
+    let log = String::from_utf8(output.stderr).expect("the log is text");
+    assert!(
+        log.contains("WARN credentials refused; `authToken` is not the token of this simulator"),
+        "{log}"
+    );
+    assert!(!log.contains("canary"), "{log}");
 }
