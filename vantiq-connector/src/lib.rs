@@ -87,3 +87,18 @@ macro_rules! main {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    /// The README is also the page of this crate, where the other files of the repository are out of reach.
+    #[test]
+    fn the_readme_links_to_its_own_headings_alone() {
+        let readme = include_str!("../README.md");
+        let anchor = |heading: &str| heading.trim_matches(['#', ' ']).to_lowercase().replace(' ', "-");
+        let anchors: Vec<_> = readme.lines().filter(|line| line.starts_with("##")).map(anchor).collect();
+        for link in readme.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let heading = link.strip_prefix('#').map(str::to_owned);
+            assert!(heading.is_some_and(|heading| anchors.contains(&heading)), "{link}");
+        }
+    }
+}
