@@ -26,7 +26,7 @@ use tokio_rustls::{
         pki_types::{CertificateDer, PrivateKeyDer},
     },
 };
-use vantiq_connector::{ServerConfigBuilder, TransportErrorKind};
+use vantiq_connector::{ConnectorError, ServerConfigBuilder, TransportErrorKind};
 use vantiq_connector_tests::{Connector, Log, Quiet, chain, config_at, hasty};
 use vantiq_simulator::{Cut, Simulator};
 
@@ -207,7 +207,8 @@ async fn verification_can_be_switched_off() {
     works(&simulator, settings(r#"{"disableSslVerification": true}"#)).await;
 }
 
-/// J16. A file of authorities that holds none is a mistake of the settings: it shows at the start.
+/// J16. A file of authorities that holds none is a mistake of the settings: it shows when they are read, also
+/// where nothing is encrypted.
 #[test]
 fn a_file_without_a_certificate_is_told_by_name() {
     let missing = file("missing.pem", "");
@@ -217,13 +218,18 @@ fn a_file_without_a_certificate_is_told_by_name() {
         file("empty.pem", ""),
         file("text.pem", "no certificate"),
         file("half.pem", "-----BEGIN CERTIFICATE-----\nMII"),
+        file("other.pem", "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n"),
     ] {
-        let settings =
-            config_at("https://127.0.0.1", "token", &["a"]).set("caCertificateFile", file.to_str().unwrap());
-        let error = hasty::<Quiet>().config(settings.build().unwrap()).build().unwrap_err();
-        assert_eq!(error.exit_code(), 64);
-        let shown = chain(&error);
-        assert!(shown.contains("caCertificateFile") && shown.contains(file.to_str().unwrap()), "{shown}");
+        for url in ["https://127.0.0.1", "http://127.0.0.1"] {
+            let settings = config_at(url, "token", &["a"]).set("caCertificateFile", file.to_str().unwrap());
+            let error = ConnectorError::from(settings.build().unwrap_err());
+            assert_eq!(error.exit_code(), 64);
+            let shown = chain(&error);
+            assert!(
+                shown.contains("`caCertificateFile` names") && shown.contains(file.to_str().unwrap()),
+                "{shown}"
+            );
+        }
     }
 }
 

@@ -20,8 +20,8 @@ pub enum ConnectorError {
     /// The command line has a mistake in it. Exit code 64.
     #[error("{0}; write nothing, or the path of a server.config")]
     Usage(String),
-    /// The settings are well-formed and of no use for a connection, such as a certificate file without a
-    /// certificate. Exit code 64.
+    /// The settings are well-formed and of no use for a connection, such as a proxy without the feature
+    /// `proxy`. Exit code 64.
     #[error("wrong settings of the connection")]
     Connection(#[source] TransportError),
     /// A source of `server.config` has no handler. Exit code 64.

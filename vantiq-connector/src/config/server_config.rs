@@ -2,11 +2,7 @@
 //!
 //! Both ways end in [`ServerConfig::from_settings`], so a mistake reads the same wherever it was made.
 
-use std::{
-    collections::HashMap,
-    env, fmt, fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, env, fmt, fs, path::Path};
 
 use serde::Deserialize;
 
@@ -18,7 +14,7 @@ use super::{
 };
 use crate::{
     source_pattern::{NameFault, name_fault},
-    transport::{Endpoint, Proxy},
+    transport::{CertificateFile, Endpoint, Proxy},
 };
 
 /// Where `server.config` is looked for, relative to the working directory (`docs/PROTOCOL.md`, section 12).
@@ -48,7 +44,7 @@ pub struct ServerConfig {
     pub(crate) fail_on_connection_error: bool,
     pub(crate) reconnect_secret: Option<Secret>,
     pub(crate) disable_ssl_verification: bool,
-    pub(crate) ca_certificate_file: Option<PathBuf>,
+    pub(crate) ca_certificate_file: Option<CertificateFile>,
     pub(crate) proxy: Proxy,
     pub(crate) health_policy: HealthPolicy,
     pub(crate) max_message_bytes: usize,
@@ -178,7 +174,7 @@ impl ServerConfig {
             fail_on_connection_error: settings.boolean(key::FAIL_ON_CONNECTION_ERROR, false)?,
             reconnect_secret: settings.unquoted(key::RECONNECT_SECRET)?.map(Secret::from),
             disable_ssl_verification: kw_args.disable_ssl_verification,
-            ca_certificate_file: settings.unquoted(key::CA_CERTIFICATE_FILE)?.map(PathBuf::from),
+            ca_certificate_file: ca_certificate_file(&settings)?,
             proxy: proxy(&settings)?,
             health_policy: health_policy(&settings)?,
             max_message_bytes: max_message_bytes(&settings)?,
@@ -286,6 +282,14 @@ fn proxy(settings: &Settings) -> Result<Proxy, ConfigError> {
         let what = "is not a proxy; write http://host:port, http://user:password@host:port, or none";
         settings.fault(key::PROXY, Fault::Unfit(what.into()))
     })
+}
+
+/// Read here, so that a mistake shows whether or not the server is one that encrypts.
+fn ca_certificate_file(settings: &Settings) -> Result<Option<CertificateFile>, ConfigError> {
+    let Some(path) = settings.unquoted(key::CA_CERTIFICATE_FILE)? else { return Ok(None) };
+    CertificateFile::read(Path::new(path))
+        .map(Some)
+        .map_err(|error| settings.fault(key::CA_CERTIFICATE_FILE, Fault::Unfit(error.to_string())))
 }
 
 fn health_policy(settings: &Settings) -> Result<HealthPolicy, ConfigError> {
@@ -397,7 +401,8 @@ impl ServerConfigBuilder {
         self.set(key::CONNECT_KW_ARGS, format!(r#"{{"disableSslVerification": {disable}}}"#))
     }
 
-    /// `caCertificateFile`: a PEM file with certificates to trust besides those of the system.
+    /// `caCertificateFile`: a PEM file with certificates to trust besides those of the system. It is read by
+    /// [`build`](Self::build).
     #[must_use]
     pub fn ca_certificate_file(self, path: impl AsRef<Path>) -> Self {
         self.set(key::CA_CERTIFICATE_FILE, path.as_ref().to_string_lossy())
@@ -536,6 +541,24 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_file_is_read_whatever_the_scheme() {
+        for target in ["https://h", "http://h"] {
+            let with = |file: &str| {
+                read(&format!("targetServer={target}\nauthToken=t\nsources=a\ncaCertificateFile={file}"))
+            };
+            let error = with("/nonexistent/ca.pem").unwrap_err().to_string();
+            let expected =
+                "server.config:4: `caCertificateFile` names /nonexistent/ca.pem, which cannot be read (";
+            assert!(error.starts_with(expected), "{error}");
+            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+            let expected = format!(
+                "server.config:4: `caCertificateFile` names {file}, which is not a PEM file with certificates"
+            );
+            assert_eq!(with(file).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
     fn quotes_and_late_comments_are_found_and_no_secret_is_shown() {
         for (text, message) in [
             ("authToken=\"hunter2\"", "server.config:4: `authToken` is in quotes; write it without"),
@@ -659,7 +682,6 @@ mod tests {
             .tcp_probe_port(7)
             .health_policy(HealthPolicy::Connected)
             .disable_ssl_verification(true)
-            .ca_certificate_file("ca.pem")
             .proxy("none")
             .max_message_bytes(5_000)
             .binary_frames(true)
@@ -672,10 +694,15 @@ mod tests {
         assert!(config.binary_frames && config.query_errors_as_array);
         assert_eq!((config.tcp_probe_port, config.max_message_bytes), (7, 5_000));
         assert_eq!((config.health_policy, config.proxy.clone()), (HealthPolicy::Connected, Proxy::None));
-        assert_eq!(config.ca_certificate_file.as_deref(), Some(Path::new("ca.pem")));
         assert_eq!(config.get("own"), Some("7"));
         let error = ServerConfig::builder().target_server("ftp://h").auth_token("t").source("a").build();
         assert!(error.unwrap_err().to_string().starts_with("`targetServer` has the scheme"));
+        let error = ServerConfig::builder().ca_certificate_file("/nonexistent/ca.pem");
+        let error = error.target_server("h").auth_token("t").source("a").build().unwrap_err();
+        assert!(
+            error.to_string().starts_with("`caCertificateFile` names /nonexistent/ca.pem, which"),
+            "{error}"
+        );
         let error = ServerConfig::builder().target_server("h").auth_token("t").source("a,b").build();
         assert!(error.unwrap_err().to_string().contains("comma"));
     }

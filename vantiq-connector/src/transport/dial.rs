@@ -1,6 +1,6 @@
 //! [`Dialer`]: opens a WebSocket to the server, through a proxy and TLS where they are wanted.
 
-use std::{error::Error, io, path::PathBuf, sync::OnceLock};
+use std::{error::Error, io, sync::OnceLock};
 
 use tokio::net::TcpStream;
 use tokio_rustls::{
@@ -11,17 +11,17 @@ use tokio_tungstenite::{client_async_with_config, tungstenite};
 use tokio_util::either::Either;
 
 use super::{
-    Endpoint, Proxy, Socket, TransportError, TransportErrorKind, tls,
+    CertificateFile, Endpoint, Proxy, Socket, TransportError, TransportErrorKind, tls,
     ws::{self, Tcp, Traffic},
 };
 
-/// How the server of a connector set is reached. One for the whole set: the trusted certificates are read
+/// How the server of a connector set is reached. One for the whole set: the system's certificates are read
 /// once, at the first encrypted dial.
 #[derive(Debug)]
 pub(crate) struct Dialer {
     pub(crate) endpoint: Endpoint,
     pub(crate) proxy: Proxy,
-    pub(crate) ca_certificate_file: Option<PathBuf>,
+    pub(crate) ca_certificate_file: Option<CertificateFile>,
     pub(crate) disable_ssl_verification: bool,
     tls: OnceLock<Tls>,
 }
@@ -39,7 +39,7 @@ impl Dialer {
     pub(crate) fn new(
         endpoint: Endpoint,
         proxy: Proxy,
-        ca_certificate_file: Option<PathBuf>,
+        ca_certificate_file: Option<CertificateFile>,
         disable_ssl_verification: bool,
     ) -> Self {
         Self { endpoint, proxy, ca_certificate_file, disable_ssl_verification, tls: OnceLock::new() }
@@ -97,7 +97,7 @@ impl Dialer {
         if let Some(tls) = self.tls.get() {
             return Ok(&tls.0);
         }
-        let made = tls::connector(self.ca_certificate_file.as_deref(), self.disable_ssl_verification)?;
+        let made = tls::connector(self.ca_certificate_file.as_ref(), self.disable_ssl_verification)?;
         Ok(&self.tls.get_or_init(|| Tls(made)).0)
     }
 

@@ -46,7 +46,7 @@ pub enum TransportErrorKind {
         /// The URL that was dialled.
         url: String,
     },
-    /// The settings of the connection cannot be used, such as a certificate file without a certificate.
+    /// The settings of the connection cannot be used, such as a proxy without the feature `proxy`.
     Settings,
     /// The connection was lost.
     Lost,

@@ -12,5 +12,6 @@ mod ws;
 pub(crate) use dial::Dialer;
 pub use error::{TransportError, TransportErrorKind};
 pub(crate) use proxy::Proxy;
+pub(crate) use tls::CertificateFile;
 pub(crate) use url::Endpoint;
 pub(crate) use ws::{Frame, FrameOut, FrameReader, FrameWriter, Socket};

@@ -1,31 +1,78 @@
 //! The TLS settings of a connector set: whom to trust.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::{
     TlsConnector,
     rustls::{
-        ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+        ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
         client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-        pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+        pki_types::{
+            CertificateDer, ServerName, UnixTime,
+            pem::{self, PemObject},
+        },
     },
 };
 
 use super::{TransportError, TransportErrorKind};
 
+/// The key `caCertificateFile`: certificates to trust besides those of the system. `Debug` shows the path.
+#[derive(Clone)]
+pub(crate) struct CertificateFile {
+    path: PathBuf,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+/// A `caCertificateFile` that is of no use.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CertificateFileError {
+    #[error("names {path}, which cannot be read ({error})", path = path.display())]
+    Unreadable { path: PathBuf, error: io::Error },
+    #[error("names {path}, which is not a PEM file with certificates", path = .0.display())]
+    NoCertificate(PathBuf),
+}
+
+impl CertificateFile {
+    /// Reads the certificates: at least one, or the file is a mistake.
+    pub(crate) fn read(path: &Path) -> Result<Self, CertificateFileError> {
+        let no_certificate = || CertificateFileError::NoCertificate(path.to_owned());
+        let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let certificates = read.map_err(|error| match error {
+            pem::Error::Io(error) => CertificateFileError::Unreadable { path: path.to_owned(), error },
+            _ => no_certificate(),
+        })?;
+        let (usable, useless) =
+            RootCertStore::empty().add_parsable_certificates(certificates.iter().cloned());
+        if usable == 0 || useless > 0 {
+            return Err(no_certificate());
+        }
+        Ok(Self { path: path.to_owned(), certificates })
+    }
+}
+
+impl fmt::Debug for CertificateFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(f)
+    }
+}
+
 /// Trusts what the operating system trusts, and the certificates of `ca_file`; or, with
 /// `disable_verification`, anybody.
 pub(super) fn connector(
-    ca_file: Option<&Path>,
+    ca_file: Option<&CertificateFile>,
     disable_verification: bool,
 ) -> Result<TlsConnector, TransportError> {
     let provider = Arc::new(ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = if disable_verification {
         Arc::new(NoVerification(Arc::clone(&provider)))
     } else {
-        let extra = ca_file.map_or(Ok(Vec::new()), certificates)?;
+        let extra = ca_file.map(|file| file.certificates.clone()).unwrap_or_default();
         Arc::new(Verifier::new_with_extra_roots(extra, Arc::clone(&provider)).map_err(settings)?)
     };
     let config = ClientConfig::builder_with_provider(provider)
@@ -35,18 +82,6 @@ pub(super) fn connector(
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// The certificates of a PEM file: at least one, or the file is a mistake.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TransportError> {
-    let unusable = |what: String| settings(format!("`caCertificateFile` {}: {what}", path.display()));
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| unusable(error.to_string()))?;
-    if certificates.is_empty() {
-        return Err(unusable("holds no certificate in PEM format".into()));
-    }
-    Ok(certificates)
 }
 
 fn settings(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TransportError {
