@@ -1,13 +1,15 @@
 //! [`Source`]: the handle by which a handler, or the owner of the connector set, reaches a source.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::value::to_raw_value;
+use tokio::time::Instant;
 
 use crate::{
     HealthError, NotShared, NotifyError, Receipt, ServerConfig, SourceState, SourceStatus,
     context::{Scope, SourceContext},
+    delivery::Draft,
     protocol::Outbound,
 };
 
@@ -50,12 +52,26 @@ impl Source {
     /// # Cancel safety
     /// Cancel safe: while it waits, nothing is accepted. A cancelled call loses its place in the order.
     pub async fn notify<T: Serialize + ?Sized>(&self, event: &T) -> Result<Receipt, NotifyError> {
-        let frame = self.encode(event)?;
-        self.context
-            .outbox
-            .push(frame)
-            .await
-            .map(|(receipt, offered)| self.context.offered(receipt, &offered))
+        self.push(event, self.context.options.time_to_live).await
+    }
+
+    /// As [`notify`](Self::notify), for an event that is of no use after `time_to_live`: where it still waits
+    /// to be sent then, or to be sent again, it is given up, and its receipt says
+    /// [`Expired`](crate::DeliveryError::Expired). The time counts from this call, the wait for room
+    /// included. What all other events have is set by
+    /// [`ConnectorSetBuilder::time_to_live`](crate::ConnectorSetBuilder::time_to_live).
+    ///
+    /// # Errors
+    /// As `notify`.
+    ///
+    /// # Cancel safety
+    /// As `notify`.
+    pub async fn notify_within<T: Serialize + ?Sized>(
+        &self,
+        time_to_live: Duration,
+        event: &T,
+    ) -> Result<Receipt, NotifyError> {
+        self.push(event, Some(time_to_live)).await
     }
 
     /// As [`notify`](Self::notify), without waiting.
@@ -63,15 +79,37 @@ impl Source {
     /// # Errors
     /// As `notify`, and [`NotifyError::Full`] where that would wait.
     pub fn try_notify<T: Serialize + ?Sized>(&self, event: &T) -> Result<Receipt, NotifyError> {
-        let frame = self.encode(event)?;
-        self.context.outbox.offer(frame).map(|(receipt, offered)| self.context.offered(receipt, &offered))
+        let draft = self.draft(event, self.context.options.time_to_live)?;
+        self.context.outbox.offer(draft).map(|(receipt, offered)| self.context.offered(receipt, &offered))
     }
 
-    fn encode<T: Serialize + ?Sized>(&self, event: &T) -> Result<bytes::Bytes, NotifyError> {
+    async fn push<T: Serialize + ?Sized>(
+        &self,
+        event: &T,
+        time_to_live: Option<Duration>,
+    ) -> Result<Receipt, NotifyError> {
+        let draft = self.draft(event, time_to_live)?;
+        let (receipt, offered) = self.context.outbox.push(draft).await?;
+        Ok(self.context.offered(receipt, &offered))
+    }
+
+    fn draft<T: Serialize + ?Sized>(
+        &self,
+        event: &T,
+        time_to_live: Option<Duration>,
+    ) -> Result<Draft, NotifyError> {
         let object = to_raw_value(event).map_err(NotifyError::Serialize)?;
-        let frame = Outbound::Notification { source: &self.context.name, object: &object }.encode();
+        let request_id = self.context.next_request_id();
+        let text = request_id.map(|id| id.to_string());
+        let source = &self.context.name;
+        let frame = Outbound::Notification { source, object: &object, request_id: text.as_deref() }.encode();
         let (size, max) = (frame.len(), self.context.set.config.max_message_bytes);
-        if size > max { Err(NotifyError::TooLarge { size, max }) } else { Ok(frame) }
+        if size > max {
+            return Err(NotifyError::TooLarge { size, max });
+        }
+        // What cannot be told by the clock never comes.
+        let expires_at = time_to_live.and_then(|time| Instant::now().checked_add(time));
+        Ok(Draft { frame, request_id, expires_at })
     }
 
     /// Opens the TCP probe of the connector set, if it is not open. There is one for all its sources. Does

@@ -115,6 +115,8 @@ counts! {
     refusals,
     /// Notifications dropped because the outbox was full.
     notifications_dropped,
+    /// Notifications that expired before they could be sent.
+    notifications_expired,
     /// Notifications given up at the end, with their outcome unknown.
     notifications_abandoned,
     /// Frames that could not be decoded.

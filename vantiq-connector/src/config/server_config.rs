@@ -13,6 +13,7 @@ use super::{
     setting::{IN_QUOTES, Settings, Warning, in_quotes, key},
 };
 use crate::{
+    delivery::AckProfile,
     source_pattern::{NameFault, name_fault},
     transport::{CertificateFile, Endpoint, Proxy},
 };
@@ -50,6 +51,10 @@ pub struct ServerConfig {
     pub(crate) max_message_bytes: usize,
     pub(crate) binary_frames: bool,
     pub(crate) query_errors_as_array: bool,
+    pub(crate) ack_profile: AckProfile,
+    pub(crate) request_ids: bool,
+    /// Handshakes begun in a second, at most.
+    pub(crate) connect_rate: Option<f64>,
     /// What to tell the operator, once there is a log.
     pub(crate) warnings: Vec<Warning>,
     values: HashMap<String, String>,
@@ -180,10 +185,20 @@ impl ServerConfig {
             max_message_bytes: max_message_bytes(&settings)?,
             binary_frames: settings.boolean(key::BINARY_FRAMES, false)?,
             query_errors_as_array: settings.boolean(key::QUERY_ERRORS_AS_ARRAY, false)?,
+            ack_profile: settings
+                .read(key::ACK_PROFILE, "`auto`, `notifications`, `all` or `none`", AckProfile::parse)?
+                .unwrap_or_default(),
+            request_ids: settings.boolean(key::REQUEST_IDS, false)?,
+            connect_rate: settings.read(key::CONNECT_RATE, "a number above 0, such as 50", rate)?,
             warnings,
             values: settings.into_values(),
         })
     }
+}
+
+/// So many of something in a second.
+fn rate(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
 }
 
 fn environment_token() -> Option<String> {
@@ -327,6 +342,9 @@ impl fmt::Debug for ServerConfig {
             .field("max_message_bytes", &self.max_message_bytes)
             .field("binary_frames", &self.binary_frames)
             .field("query_errors_as_array", &self.query_errors_as_array)
+            .field("ack_profile", &self.ack_profile)
+            .field("request_ids", &self.request_ids)
+            .field("connect_rate", &self.connect_rate)
             .finish_non_exhaustive()
     }
 }
@@ -430,6 +448,26 @@ impl ServerConfigBuilder {
     #[must_use]
     pub fn query_errors_as_array(self, as_array: bool) -> Self {
         self.set(key::QUERY_ERRORS_AS_ARRAY, as_array.to_string())
+    }
+
+    /// `ackProfile`: which messages the server acknowledges. Default [`AckProfile::Auto`].
+    #[must_use]
+    pub fn ack_profile(self, profile: AckProfile) -> Self {
+        self.set(key::ACK_PROFILE, profile.as_str())
+    }
+
+    /// `requestIds`: gives each notification a `requestId`, by which the server's answer may name it. Default
+    /// false.
+    #[must_use]
+    pub fn request_ids(self, ids: bool) -> Self {
+        self.set(key::REQUEST_IDS, ids.to_string())
+    }
+
+    /// `connectRate`: how many handshakes may begin in a second, over all sources. By default as many as
+    /// have a place.
+    #[must_use]
+    pub fn connect_rate(self, per_second: f64) -> Self {
+        self.set(key::CONNECT_RATE, per_second.to_string())
     }
 
     /// Any key, with the text that the file would have; for keys of the connector's own. Announce those with
@@ -686,12 +724,16 @@ mod tests {
             .max_message_bytes(5_000)
             .binary_frames(true)
             .query_errors_as_array(true)
+            .ack_profile(AckProfile::None)
+            .request_ids(true)
+            .connect_rate(50.0)
             .set("own", "7")
             .build()
             .unwrap();
         assert_eq!(config.sources(), ["a", "b", "c"]);
         assert!(!config.send_pings && config.fail_on_connection_error && config.disable_ssl_verification);
-        assert!(config.binary_frames && config.query_errors_as_array);
+        assert!(config.binary_frames && config.query_errors_as_array && config.request_ids);
+        assert_eq!((config.ack_profile, config.connect_rate), (AckProfile::None, Some(50.0)));
         assert_eq!((config.tcp_probe_port, config.max_message_bytes), (7, 5_000));
         assert_eq!((config.health_policy, config.proxy.clone()), (HealthPolicy::Connected, Proxy::None));
         assert_eq!(config.get("own"), Some("7"));

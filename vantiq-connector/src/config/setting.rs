@@ -21,11 +21,14 @@ pub(super) mod key {
     pub(crate) const MAX_MESSAGE_BYTES: &str = "maxMessageBytes";
     pub(crate) const BINARY_FRAMES: &str = "binaryFrames";
     pub(crate) const QUERY_ERRORS_AS_ARRAY: &str = "queryErrorsAsArray";
+    pub(crate) const ACK_PROFILE: &str = "ackProfile";
+    pub(crate) const REQUEST_IDS: &str = "requestIds";
+    pub(crate) const CONNECT_RATE: &str = "connectRate";
     pub(crate) const PROXY: &str = "proxy";
     pub(crate) const CA_CERTIFICATE_FILE: &str = "caCertificateFile";
 }
 
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 17] = [
     key::TARGET_SERVER,
     key::AUTH_TOKEN,
     key::SOURCES,
@@ -38,6 +41,9 @@ const KNOWN: [&str; 14] = [
     key::MAX_MESSAGE_BYTES,
     key::BINARY_FRAMES,
     key::QUERY_ERRORS_AS_ARRAY,
+    key::ACK_PROFILE,
+    key::REQUEST_IDS,
+    key::CONNECT_RATE,
     key::PROXY,
     key::CA_CERTIFICATE_FILE,
 ];

@@ -1,8 +1,8 @@
 //! [`Actor`]: one source's connection, from the first dial to the last close.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{error, info, warn};
 
 use super::{
@@ -34,7 +34,11 @@ impl Actor {
 
     /// Runs until the source is closed. Returns an error where the whole connector set has to end.
     pub(crate) async fn run(mut self) -> Result<(), ConnectorError> {
-        let result = self.keep_connected().await;
+        let expiring = Arc::clone(&self.context);
+        let result = tokio::select! {
+            result = self.keep_connected() => result,
+            never = expire(&expiring) => match never {},
+        };
         self.end_session().await;
         result
     }
@@ -107,6 +111,30 @@ impl Actor {
         self.sessions.end();
         if timeout(self.context.options.end_of_session(), self.sessions.ended()).await.is_err() {
             error!("the handler did not end");
+        }
+    }
+}
+
+/// Gives up notifications whose time is over, for as long as it is polled.
+async fn expire(context: &SourceContext) -> Infallible {
+    loop {
+        let expiry = context.outbox.expiry();
+        let expired = async {
+            match expiry {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        // Cancel safety: both only wait.
+        tokio::select! {
+            () = expired => {}
+            () = context.outbox.expires_sooner() => continue,
+        }
+        let count = context.outbox.expire(Instant::now()) as u64;
+        if count > 0
+            && let Some(count) = context.counters.notifications_expired.add_for_a_line(count)
+        {
+            warn!(count, "notifications expired before they could be sent");
         }
     }
 }

@@ -47,7 +47,8 @@ struct Barrier {
 impl Deliveries {
     pub(super) fn new(context: Arc<SourceContext>, now: Instant) -> Self {
         let may_ping = context.set.config.send_pings;
-        let ledger = Some(Ledger::new(context.options.window, context.set.known()));
+        let profile = context.set.config.ack_profile;
+        let ledger = Some(Ledger::new(context.options.window, context.set.known(), profile));
         Self { ledger, quiet: Quiet::new(may_ping, now), barrier: None, may_ping, hold: Hold::No, context }
     }
 
@@ -75,7 +76,7 @@ impl Deliveries {
     /// The next notification to send, where there is one.
     pub(super) fn next(&mut self, now: Instant) -> Option<Bytes> {
         let entry = self.context.outbox.pop()?;
-        let frame = entry.frame.clone();
+        let frame = entry.draft.frame.clone();
         self.ledger_mut().sent(entry, frame.len());
         self.quiet.progress(now);
         Some(frame)
@@ -98,7 +99,15 @@ impl Deliveries {
         }
         // What acknowledges waits for acknowledgements; a pong under way releases nothing more.
         self.barrier = None;
-        let replied = self.ledger_mut().reply(error);
+        let named = status.request_id.as_ref().map(|id| id.parse().ok());
+        let ledger = self.ledger_mut();
+        let replied = match named {
+            Some(id) => {
+                let is = |entry: &Entry| id.is_some() && entry.draft.request_id == id;
+                ledger.reply_to(is, error).into_iter().collect()
+            }
+            None => ledger.reply(error),
+        };
         let useful = !replied.is_empty();
         self.replied(replied);
         useful

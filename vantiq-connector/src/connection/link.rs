@@ -255,7 +255,7 @@ impl<'a> Link<'a> {
             Effect::Nothing => {}
             Effect::Validate => {
                 // Sent again, so there may be one answer too many.
-                self.deliveries.sent_other(Other::Handshake, Instant::now());
+                self.deliveries.sent_other(Other::Validate, Instant::now());
                 self.validate();
             }
             Effect::Attach => self.attach(),

@@ -131,6 +131,15 @@ impl ConnectorSetBuilder {
         self
     }
 
+    /// How long a notification is of use: one that still waits to be sent after that time, or to be sent
+    /// again, is given up, and its receipt says [`Expired`](crate::DeliveryError::Expired). By default none
+    /// ever expires. [`Source::notify_within`](crate::Source::notify_within) sets it for one.
+    #[must_use]
+    pub const fn time_to_live(mut self, time_to_live: Duration) -> Self {
+        self.options.time_to_live = Some(time_to_live);
+        self
+    }
+
     /// How many notifications may be sent and not yet acknowledged, in messages and bytes. After a lost
     /// link these are sent again. Default 4,096 messages or 4 MiB.
     #[must_use]

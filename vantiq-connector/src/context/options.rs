@@ -35,6 +35,7 @@ pub(crate) struct Options {
     pub(crate) outbox: Bound,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) window: Window,
+    pub(crate) time_to_live: Option<Duration>,
     pub(crate) connect_deadline: Duration,
     pub(crate) grace: Duration,
     pub(crate) dial_deadline: Duration,
@@ -60,6 +61,7 @@ impl Default for Options {
             overflow: OverflowPolicy::Block,
             // At a round trip of 20 ms this is 200,000 notifications a second.
             window: Window { messages: 4_096, bytes: 4 << 20 },
+            time_to_live: None,
             connect_deadline: Duration::from_mins(1),
             // With the quarter of it that `close` gets and the seconds for good order, about the 30 s that
             // Kubernetes gives a process between SIGTERM and SIGKILL.

@@ -1,6 +1,12 @@
 //! [`SourceContext`]: what the handles, the actor and the sessions of one source share.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +34,8 @@ pub(crate) struct SourceContext {
     pub(crate) stop: CancellationToken,
     pub(crate) counters: Counters,
     pub(crate) state: watch::Sender<SourceState>,
+    /// The `requestId` of the last notification.
+    last_request_id: AtomicU64,
 }
 
 impl SourceContext {
@@ -41,10 +49,17 @@ impl SourceContext {
             stop: set.stop.child_token(),
             counters: Counters::default(),
             state: watch::Sender::new(SourceState::Connecting),
+            last_request_id: AtomicU64::new(0),
             name,
             set,
             options,
         }
+    }
+
+    /// The `requestId` of the next notification, where the settings want one.
+    pub(crate) fn next_request_id(&self) -> Option<u64> {
+        // It has to be another one each time, and nothing else.
+        self.set.config.request_ids.then(|| self.last_request_id.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     pub(crate) fn set_state(&self, state: SourceState) {

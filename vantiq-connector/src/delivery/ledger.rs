@@ -11,10 +11,15 @@
 //! * a server that never replies is told from one that has not yet replied by a WebSocket ping: its pong
 //!   proves that all frames before it arrived. Where pings are not allowed, by patience.
 //!
+//! Where the operator says what is acknowledged ([`AckProfile`]), or where a reply names its notification
+//! ([`Ledger::reply_to`]), there is no doubt.
+//!
 //! A new link begins with a new ledger, which inherits what was [known](Ledger::known). Entry points:
 //! [`sent`](Ledger::sent), [`reply`](Ledger::reply), [`settle`](Ledger::settle).
 
 use std::collections::VecDeque;
+
+use super::AckProfile;
 
 /// How often one `connectExtension` may be acknowledged once something else was sent. Before that it may be
 /// as often as the server likes: the Python SDK was made to tolerate ten.
@@ -32,7 +37,9 @@ pub(crate) struct Window {
 /// A message that is no notification and that the server may acknowledge or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Other {
-    /// `connectExtension`, or a `validate` that was sent again.
+    /// A `validate` that was sent again: the answer to one of the two may come late.
+    Validate,
+    /// `connectExtension`.
     Handshake,
     /// Rows or the end of a query.
     Answer,
@@ -105,7 +112,7 @@ impl Doubt {
 
     const fn add(&mut self, kind: Other) {
         match kind {
-            Other::Handshake => self.handshakes += 1,
+            Other::Validate | Other::Handshake => self.handshakes += 1,
             Other::Answer => self.answers += 1,
         }
     }
@@ -134,8 +141,8 @@ enum Sent<T> {
         size: usize,
         number: u64,
     },
-    /// An answer to a server that is known to acknowledge answers.
-    Answer,
+    /// Another message, to a server that is known to acknowledge such.
+    Acknowledged,
     Doubtful(Other),
 }
 
@@ -143,7 +150,7 @@ impl<T> Sent<T> {
     fn into_notification(self) -> Option<T> {
         match self {
             Self::Notification { entry, .. } => Some(entry),
-            Self::Answer | Self::Doubtful(_) => None,
+            Self::Acknowledged | Self::Doubtful(_) => None,
         }
     }
 
@@ -158,6 +165,7 @@ impl<T> Sent<T> {
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing found out about the server")]
 pub(crate) struct Ledger<T, E> {
     window: Window,
+    profile: AckProfile,
     sent: VecDeque<Sent<T>>,
     /// The messages in doubt that were sent before the front of `sent`.
     doubt: Doubt,
@@ -177,12 +185,15 @@ pub(crate) struct Ledger<T, E> {
     answered: bool,
     /// Whether a reply came that contradicts what was known about answers.
     contradicted: bool,
+    /// Whether replies to notifications name them, so that bare ones answer something else.
+    named: bool,
 }
 
 impl<T, E: Clone> Ledger<T, E> {
-    pub(crate) fn new(window: Window, known: Known) -> Self {
+    pub(crate) fn new(window: Window, known: Known, profile: AckProfile) -> Self {
         Self {
             window,
+            profile,
             sent: VecDeque::new(),
             doubt: Doubt::default(),
             replies: VecDeque::new(),
@@ -190,10 +201,11 @@ impl<T, E: Clone> Ledger<T, E> {
             open_bytes: 0,
             last: 0,
             known,
-            silent: false,
+            silent: profile == AckProfile::None,
             replied: false,
             answered: false,
             contradicted: false,
+            named: false,
         }
     }
 
@@ -259,10 +271,16 @@ impl<T, E: Clone> Ledger<T, E> {
 
     /// Another message was handed to the socket.
     pub(crate) fn sent_other(&mut self, kind: Other) {
-        match (kind, self.known.answers) {
-            (Other::Answer, Some(false)) => self.answered = true,
-            (Other::Answer, Some(true)) => self.sent.push_back(Sent::Answer),
-            (kind, _) => self.sent.push_back(Sent::Doubtful(kind)),
+        if self.named {
+            return;
+        }
+        match (self.profile, kind, self.known.answers) {
+            (AckProfile::Notifications | AckProfile::None, ..) | (AckProfile::All, Other::Validate, _) => {}
+            (AckProfile::All, ..) | (AckProfile::Auto, Other::Answer, Some(true)) => {
+                self.sent.push_back(Sent::Acknowledged);
+            }
+            (AckProfile::Auto, Other::Answer, Some(false)) => self.answered = true,
+            (AckProfile::Auto, kind, _) => self.sent.push_back(Sent::Doubtful(kind)),
         }
         self.pass_doubtful();
     }
@@ -270,6 +288,9 @@ impl<T, E: Clone> Ledger<T, E> {
     /// A bare status came; `error` is what it says where it refuses something. Returns the notifications
     /// whose reply is certain now.
     pub(crate) fn reply(&mut self, error: Option<E>) -> Vec<Replied<T, E>> {
+        if self.named || self.profile == AckProfile::None {
+            return Vec::new();
+        }
         self.silent = false;
         if self.sent.is_empty() && self.doubt.answers + self.doubt.released == 0 {
             // Nothing was sent but handshakes, which may have as many replies as they like. But answers, if they
@@ -283,6 +304,23 @@ impl<T, E: Clone> Ledger<T, E> {
         self.replied = true;
         self.replies.push_back(error);
         self.release_certain()
+    }
+
+    /// A status came that names its notification, the one that `is` knows. Returns that one, where it is open.
+    pub(crate) fn reply_to(&mut self, is: impl Fn(&T) -> bool, error: Option<E>) -> Option<Replied<T, E>> {
+        let named = |sent: &Sent<T>| matches!(sent, Sent::Notification { entry, .. } if is(entry));
+        let sent = self.sent.iter().position(named).and_then(|index| self.sent.remove(index))?;
+        let Sent::Notification { entry, size, .. } = sent else { return None };
+        self.known.notifications = true;
+        self.silent = false;
+        if !self.named {
+            // Now that notifications are named, whatever was in doubt is of no concern.
+            self.named = true;
+            self.doubt = Doubt::default();
+            self.replies.clear();
+            self.sent.retain(|sent| matches!(sent, Sent::Notification { .. }));
+        }
+        Some((self.close(entry, size), error))
     }
 
     /// Says which reading fits, now that every reply which will come has come.
@@ -312,7 +350,7 @@ impl<T, E: Clone> Ledger<T, E> {
                     self.doubt.released += 1;
                     arrived.push(self.close(entry, size));
                 }
-                Sent::Answer => self.doubt.answers += 1,
+                Sent::Acknowledged => self.doubt.answers += 1,
                 Sent::Doubtful(kind) => self.doubt.add(kind),
                 later @ Sent::Notification { .. } => {
                     self.sent.push_front(later);
@@ -345,7 +383,7 @@ impl<T, E: Clone> Ledger<T, E> {
                 Sent::Notification { .. } => {
                     doubt == 0 || self.replies.iter().take(doubt.saturating_add(1)).all(Option::is_none)
                 }
-                Sent::Answer | Sent::Doubtful(_) => true,
+                Sent::Acknowledged | Sent::Doubtful(_) => true,
             };
             if self.replies.len() <= doubt || !agreed {
                 break;
@@ -419,7 +457,7 @@ impl<T, E: Clone> Ledger<T, E> {
                     let error = replies.get(index).cloned().flatten();
                     released.push((self.close(entry, size), error));
                 }
-                Sent::Answer => {}
+                Sent::Acknowledged => {}
             }
             certain += 1;
         }
@@ -448,7 +486,11 @@ mod tests {
     type TestLedger = Ledger<u32, &'static str>;
 
     fn ledger() -> TestLedger {
-        Ledger::new(WINDOW, Known::default())
+        with(AckProfile::Auto)
+    }
+
+    fn with(profile: AckProfile) -> TestLedger {
+        Ledger::new(WINDOW, Known::default(), profile)
     }
 
     fn send(ledger: &mut TestLedger, notifications: impl IntoIterator<Item = u32>) {
@@ -578,7 +620,7 @@ mod tests {
         ledger.sent_other(Other::Answer);
         assert!(settle(&mut ledger).is_empty());
         assert_eq!(ledger.known().answers, Some(false));
-        let mut next = TestLedger::new(WINDOW, ledger.known());
+        let mut next = TestLedger::new(WINDOW, ledger.known(), AckProfile::Auto);
         next.sent_other(Other::Answer);
         send(&mut next, 1..=1);
         assert_eq!(accept(&mut next, 1), [1]);
@@ -655,10 +697,12 @@ mod tests {
 
     #[test]
     fn doubts_that_fill_the_window_ask_for_a_quiet_moment() {
-        let mut ledger = TestLedger::new(Window { messages: 2, bytes: 1000 }, Known::default());
+        let mut ledger =
+            TestLedger::new(Window { messages: 2, bytes: 1000 }, Known::default(), AckProfile::Auto);
         send(&mut ledger, 1..=2);
         assert!(!ledger.is_stuck(), "nothing is in doubt");
-        let mut ledger = TestLedger::new(Window { messages: 2, bytes: 1000 }, Known::default());
+        let mut ledger =
+            TestLedger::new(Window { messages: 2, bytes: 1000 }, Known::default(), AckProfile::Auto);
         ledger.sent_other(Other::Answer);
         ledger.sent_other(Other::Answer);
         send(&mut ledger, 1..=2);
@@ -674,7 +718,7 @@ mod tests {
         assert_eq!(accept(&mut ledger, 1), [1]);
         send(&mut ledger, 2..=2);
         assert_eq!(ledger.settle(Evidence::Pong), Settled::Undecided);
-        let mut next = TestLedger::new(WINDOW, ledger.known());
+        let mut next = TestLedger::new(WINDOW, ledger.known(), AckProfile::Auto);
         send(&mut next, 2..=2);
         assert_eq!(next.settle(Evidence::Pong), Settled::Undecided, "nor on the next link");
         assert_eq!(accept(&mut next, 1), [2]);
@@ -694,8 +738,63 @@ mod tests {
     }
 
     #[test]
+    fn with_the_profile_notifications_nothing_else_is_in_doubt() {
+        let mut ledger = with(AckProfile::Notifications);
+        for kind in [Other::Validate, Other::Handshake, Other::Answer] {
+            ledger.sent_other(kind);
+        }
+        assert!(accept(&mut ledger, 3).is_empty(), "before the first notification a status means nothing");
+        send(&mut ledger, 1..=2);
+        ledger.sent_other(Other::Answer);
+        assert_eq!(accept(&mut ledger, 1), [1]);
+        assert_eq!(ledger.reply(Some("no")), [(2, Some("no"))]);
+        assert!(!ledger.is_unsettled());
+    }
+
+    #[test]
+    fn with_the_profile_all_each_message_takes_its_own_reply() {
+        let mut ledger = with(AckProfile::All);
+        ledger.sent_other(Other::Validate);
+        ledger.sent_other(Other::Handshake);
+        send(&mut ledger, 1..=1);
+        ledger.sent_other(Other::Answer);
+        send(&mut ledger, 2..=2);
+        assert!(accept(&mut ledger, 1).is_empty(), "that of the handshake");
+        assert_eq!(accept(&mut ledger, 1), [1]);
+        assert!(accept(&mut ledger, 1).is_empty(), "that of the answer");
+        assert_eq!(accept(&mut ledger, 1), [2]);
+    }
+
+    #[test]
+    fn with_the_profile_none_only_a_pong_releases() {
+        let mut ledger = with(AckProfile::None);
+        assert!(ledger.is_silent());
+        send(&mut ledger, 1..=2);
+        assert!(accept(&mut ledger, 2).is_empty() && ledger.is_silent());
+        assert_eq!(ledger.arrived_through(ledger.last()), [1, 2]);
+        assert!(accept(&mut ledger, 1).is_empty());
+    }
+
+    #[test]
+    fn a_reply_that_names_its_notification_releases_it_whatever_is_in_doubt() {
+        let mut ledger = ledger();
+        ledger.sent_other(Other::Handshake);
+        ledger.sent_other(Other::Answer);
+        send(&mut ledger, 1..=4);
+        assert!(accept(&mut ledger, 2).is_empty());
+        assert_eq!(ledger.reply_to(|number| *number == 3, Some("no")), Some((3, Some("no"))));
+        assert_eq!(ledger.reply_to(|number| *number == 3, None), None, "once");
+        assert!(accept(&mut ledger, 9).is_empty(), "bare ones answer something else");
+        ledger.sent_other(Other::Answer);
+        assert_eq!(ledger.reply_to(|number| *number == 1, None), Some((1, None)));
+        assert_eq!((ledger.open(), ledger.open_bytes), (2, 20));
+        assert_eq!(ledger.into_unacknowledged().collect::<Vec<_>>(), [2, 4]);
+    }
+
+    #[test]
     fn the_window_is_full_at_either_bound() {
-        let mut ledger = TestLedger::new(Window { messages: 2, bytes: 100 }, Known::default());
+        let mut ledger =
+            TestLedger::new(Window { messages: 2, bytes: 100 }, Known::default(), AckProfile::Auto);
         ledger.sent(1, 10);
         assert!(ledger.has_room());
         ledger.sent(2, 10);

@@ -1,13 +1,15 @@
 //! From `notify` to a receipt: the [`Outbox`] holds what waits, the [`Ledger`] what was sent and not yet
 //! acknowledged. Knows no sockets and no clock.
 
+mod ack_profile;
 mod ledger;
 mod outbox;
 mod quiet;
 mod receipt;
 
+pub use ack_profile::AckProfile;
 pub(crate) use ledger::{Evidence, Known, Ledger, Other, Replied, Settled, Window};
-pub(crate) use outbox::{Entry, Offered, Outbox};
+pub(crate) use outbox::{Draft, Entry, Offered, Outbox};
 pub use outbox::{NotifyError, OverflowPolicy};
 pub(crate) use quiet::{CALM, Due, Quiet};
 pub use receipt::{Delivery, DeliveryError, Receipt};

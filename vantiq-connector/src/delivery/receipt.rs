@@ -43,6 +43,9 @@ pub enum DeliveryError {
     /// The outbox was full and its policy chose this notification.
     #[error("the notification was dropped, for the outbox was full")]
     Dropped,
+    /// It was not acknowledged within its time to live, and waited to be sent, or to be sent again.
+    #[error("the notification expired before it could be sent")]
+    Expired,
     /// The connector stopped before the server acknowledged it: it may have arrived or not.
     #[error("the connector stopped before the server acknowledged the notification")]
     Unknown,

@@ -34,6 +34,8 @@ pub mod name {
     pub const REPLY_ADDRESS_HEADER: &str = "REPLY_ADDR_HEADER";
     /// The header in which the server may return `parameters.requestId` (section 8).
     pub const REQUEST_ID: &str = "X-Request-Id";
+    /// Parameter of a request that the server returns under [`REQUEST_ID`] (section 8).
+    pub const REQUEST_ID_PARAMETER: &str = "requestId";
     /// The parameter of `connectExtension` by which a connector takes its source back (section 5).
     pub const RECONNECT_SECRET: &str = "reconnectSecret";
 }

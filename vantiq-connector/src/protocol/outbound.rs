@@ -32,6 +32,8 @@ pub enum Outbound<'a> {
         source: &'a str,
         /// The event.
         object: &'a RawValue,
+        /// By which the server's answer can name it (section 8).
+        request_id: Option<&'a str>,
     },
     /// Rows of a query, or its end.
     Answer {
@@ -85,8 +87,11 @@ impl Serialize for Outbound<'_> {
                 request(&mut map, Operation::ConnectExtension, name::SOURCES, Some(source))?;
                 map.serialize_entry("parameters", &Member(name::RECONNECT_SECRET, reconnect_secret))?;
             }
-            Self::Notification { source, object } => {
+            Self::Notification { source, object, request_id } => {
                 request(&mut map, Operation::Notification, name::SOURCES, Some(source))?;
+                if let Some(request_id) = request_id {
+                    map.serialize_entry("parameters", &Member(name::REQUEST_ID_PARAMETER, request_id))?;
+                }
                 map.serialize_entry("object", object)?;
             }
             Self::Answer { status, reply_address, body } => {
@@ -138,7 +143,7 @@ impl fmt::Debug for Outbound<'_> {
         match self {
             Self::Validate { .. } => f.write_str("Validate"),
             Self::ConnectExtension { source, .. } => write!(f, "ConnectExtension({source})"),
-            Self::Notification { source, object } => {
+            Self::Notification { source, object, .. } => {
                 write!(f, "Notification({source}, {} bytes)", object.get().len())
             }
             Self::Answer { status, body, .. } => {
@@ -189,8 +194,12 @@ mod tests {
     #[test]
     fn golden_notification() {
         golden(
-            Outbound::Notification { source: "mySource", object: raw(r#"{"temp":21}"#) },
+            Outbound::Notification { source: "mySource", object: raw(r#"{"temp":21}"#), request_id: None },
             r#"{"op":"notification","resourceName":"sources","resourceId":"mySource","object":{"temp":21}}"#,
+        );
+        golden(
+            Outbound::Notification { source: "mySource", object: raw("21"), request_id: Some("7") },
+            r#"{"op":"notification","resourceName":"sources","resourceId":"mySource","parameters":{"requestId":"7"},"object":21}"#,
         );
     }
 
@@ -239,7 +248,7 @@ mod tests {
         let messages = [
             Outbound::Validate { token: "hunter2" },
             Outbound::ConnectExtension { source: "s", reconnect_secret: "hunter2" },
-            Outbound::Notification { source: "s", object: raw(r#""hunter2""#) },
+            Outbound::Notification { source: "s", object: raw(r#""hunter2""#), request_id: None },
         ];
         assert!(!format!("{messages:?}").contains("hunter2"));
     }
