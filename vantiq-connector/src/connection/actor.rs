@@ -68,6 +68,7 @@ impl Actor {
         let opened = async {
             // The semaphore is never closed.
             let handshake = Arc::clone(&context.set.handshakes).acquire_owned().await.ok();
+            context.set.pacer.turn().await;
             context.set_state(SourceState::Connecting);
             let socket = timeout(context.options.dial_deadline, context.set.dialer.dial())
                 .await

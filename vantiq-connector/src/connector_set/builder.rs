@@ -1,6 +1,8 @@
 //! [`ConnectorSetBuilder`]: names the handlers and settings of a connector set.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{ConnectorSet, Member};
 use crate::{
@@ -8,6 +10,7 @@ use crate::{
     context::{Bound, Options, SetContext, Shared, SourceContext},
     delivery::Window,
     erased::{ErasedSource, Of},
+    transport::CustomDial,
 };
 
 /// Names the handlers and settings of a [`ConnectorSet`]. Only [`source`](Self::source) is required: the
@@ -87,6 +90,20 @@ impl ConnectorSetBuilder {
     #[must_use]
     pub const fn max_queries(mut self, queries: usize) -> Self {
         self.options.max_queries = queries;
+        self
+    }
+
+    /// Opens connections with `dial`, which gets host and port, and not by TCP: over a Unix socket, say, or in
+    /// memory for tests with a paused clock. The settings of the proxy then mean nothing; TLS is spoken over
+    /// whatever it returns, where `targetServer` says `https`.
+    #[must_use]
+    pub fn dial_with<F, Fut, S>(mut self, dial: F) -> Self
+    where
+        F: Fn(String, u16) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = io::Result<S>> + Send + 'static,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.options.custom_dial = Some(CustomDial::new(dial));
         self
     }
 

@@ -2,6 +2,7 @@
 //! something. Handles, actors and sessions all hold these; nothing in here holds them.
 
 mod options;
+mod pacer;
 mod scope;
 mod set;
 mod shared;

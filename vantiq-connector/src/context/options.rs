@@ -6,6 +6,7 @@ use crate::{
     OverflowPolicy,
     budget::Budget,
     delivery::{Outbox, Window},
+    transport::CustomDial,
 };
 
 /// How long calls that were told to end may take to do so, after their grace: the time of a few polls.
@@ -45,6 +46,7 @@ pub(crate) struct Options {
     pub(crate) backoff_first: Duration,
     pub(crate) backoff_longest: Duration,
     pub(crate) max_handshakes: usize,
+    pub(crate) custom_dial: Option<CustomDial>,
 }
 
 impl Default for Options {
@@ -75,6 +77,7 @@ impl Default for Options {
             backoff_first: Duration::from_millis(500),
             backoff_longest: Duration::from_secs(30),
             max_handshakes: 32,
+            custom_dial: None,
         }
     }
 }

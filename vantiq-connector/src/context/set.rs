@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::{Options, Shared};
+use super::{Options, Shared, pacer::Pacer};
 use crate::{ServerConfig, delivery::Known, health::Probe, transport::Dialer};
 
 /// What all sources of a set share.
@@ -23,6 +23,8 @@ pub(crate) struct SetContext {
     pub(crate) probe: Probe,
     /// Bounds the handshakes under way, so that a thousand sources do not stampede.
     pub(crate) handshakes: Arc<Semaphore>,
+    /// Spreads their beginnings.
+    pub(crate) pacer: Pacer,
     /// Tells the follower of `healthPolicy=connected` to look.
     pub(crate) state_changed: Notify,
     /// Asks for the end of the set.
@@ -44,9 +46,12 @@ impl SetContext {
             config.proxy.clone(),
             config.ca_certificate_file.clone(),
             config.disable_ssl_verification,
+            options.dead_after,
+            options.custom_dial.clone(),
         );
         Self {
             probe: Probe::new(config.tcp_probe_port),
+            pacer: Pacer::new(config.connect_rate),
             handshakes: Arc::new(Semaphore::new(options.max_handshakes)),
             config,
             options: Arc::new(options),

@@ -4,6 +4,7 @@
 
 mod dial;
 mod error;
+mod net;
 mod proxy;
 mod tls;
 mod url;
@@ -11,6 +12,7 @@ mod ws;
 
 pub(crate) use dial::Dialer;
 pub use error::{TransportError, TransportErrorKind};
+pub(crate) use net::CustomDial;
 pub(crate) use proxy::Proxy;
 pub(crate) use tls::CertificateFile;
 pub(crate) use url::Endpoint;

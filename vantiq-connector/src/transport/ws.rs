@@ -16,7 +16,6 @@ use futures_util::{
     Sink, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::{
     WebSocketStream,
@@ -30,12 +29,12 @@ use tokio_util::{
     io::{InspectReader, InspectWriter},
 };
 
-use super::{TransportError, TransportErrorKind};
+use super::{TransportError, TransportErrorKind, net::Net};
 
 type Stream = WebSocketStream<Either<Tcp, TlsStream<Tcp>>>;
 
-/// A TCP connection that counts its bytes.
-pub(super) type Tcp = InspectReader<InspectWriter<TcpStream, Counting>, Counting>;
+/// A connection that counts its bytes.
+pub(super) type Tcp = InspectReader<InspectWriter<Net, Counting>, Counting>;
 
 type Counting = Box<dyn FnMut(&[u8]) + Send>;
 
@@ -47,8 +46,8 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// Counts what passes through `tcp`.
-    pub(super) fn count(&self, tcp: TcpStream) -> Tcp {
+    /// Counts what passes through `net`.
+    pub(super) fn count(&self, net: Net) -> Tcp {
         // Counted and looked at by the one task that drives the socket.
         let counting = |count: &Arc<AtomicU64>| -> Counting {
             let count = Arc::clone(count);
@@ -56,7 +55,7 @@ impl Traffic {
                 count.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             })
         };
-        InspectReader::new(InspectWriter::new(tcp, counting(&self.written)), counting(&self.read))
+        InspectReader::new(InspectWriter::new(net, counting(&self.written)), counting(&self.read))
     }
 }
 
