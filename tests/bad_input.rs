@@ -712,7 +712,8 @@ async fn shutdown_answers_the_queries_in_flight() {
     assert_eq!(within(first.next_partial()).await.unwrap(), None);
     assert_eq!(within(first.reply()).await.unwrap().status, 204, "it ended within the grace");
     assert_eq!(code(&within(second.reply()).await.unwrap()), QueryError::CLOSING);
-    within(closing).await.unwrap().unwrap();
+    let Err(ConnectorError::Abandoned(abandoned)) = within(closing).await.unwrap() else { panic!() };
+    assert_eq!((abandoned.queries, abandoned.publishes, abandoned.handlers), (1, 0, 0));
     assert_eq!(simulator.violations(), Vec::<String>::new());
 }
 

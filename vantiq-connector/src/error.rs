@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, iter};
 
-use crate::{ConfigError, TransportError, protocol::ServerError};
+use crate::{Abandoned, ConfigError, TransportError, protocol::ServerError};
 
 /// Why a connector set could not be built, or ended on its own.
 ///
@@ -53,6 +53,10 @@ pub enum ConnectorError {
     /// The operating system refused threads or signals. Exit code 70.
     #[error("the runtime cannot be started")]
     Runtime(#[source] io::Error),
+    /// It was asked to stop, and not all work could be finished within the grace. Exit code 75: whoever has it
+    /// may look into it; nothing is wrong with the settings.
+    #[error("stopped with work left undone: {0}")]
+    Abandoned(Abandoned),
     /// A second signal came before the connector had stopped. Exit code 70.
     #[error("stopped at once by a second signal; work may have been left undone")]
     Interrupted,
@@ -62,8 +66,8 @@ pub enum ConnectorError {
 }
 
 impl ConnectorError {
-    /// The exit code of the process: 64 for settings, 69 for a server that cannot be reached, 77 for
-    /// refused credentials, 70 for anything else.
+    /// The exit code of the process: 64 for settings, 69 for a server that cannot be reached, 75 for work
+    /// left undone at a stop, 77 for refused credentials, 70 for anything else.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_)
@@ -74,6 +78,7 @@ impl ConnectorError {
             #[cfg(feature = "logging")]
             Self::Logging(_) => 64,
             Self::Unreachable(_) => 69,
+            Self::Abandoned(_) => 75,
             Self::CredentialsRefused(_) => 77,
             Self::Runtime(_) | Self::Interrupted | Self::Defect => 70,
         }

@@ -36,7 +36,7 @@ pub use health::HealthError;
 pub use query::{Answer, QueryError, Rows, RowsError};
 pub use source::Source;
 pub use source_pattern::SourcePattern;
-pub use telemetry::{SourceCounts, SourceState, SourceStatus};
+pub use telemetry::{Abandoned, SourceCounts, SourceState, SourceStatus};
 pub use transport::{TransportError, TransportErrorKind};
 
 /// Everything a connector needs, to be imported at once.

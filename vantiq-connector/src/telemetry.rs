@@ -117,12 +117,62 @@ counts! {
     notifications_dropped,
     /// Notifications that expired before they could be sent.
     notifications_expired,
-    /// Notifications given up at the end, with their outcome unknown.
+    /// Notifications given up when the source was closed, with their outcome unknown.
     notifications_abandoned,
+    /// Queries that had no more time when the source was closed: their callers got
+    /// [`QueryError::CLOSING`](crate::QueryError::CLOSING).
+    queries_abandoned,
+    /// Publishes that were not handled, or not to their end, when the source was closed.
+    publishes_abandoned,
+    /// Handlers whose `close` did not end in time, or was left out for a call that did not end.
+    handlers_abandoned,
+    /// Calls of [`Source::every`](crate::Source::every) that failed or panicked.
+    polls_failed,
     /// Frames that could not be decoded.
     undecodable,
     /// Messages that were ignored: of an unknown operation, or at a time at which they mean nothing.
     ignored,
+}
+
+/// What a stop left undone, over all sources of the set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Abandoned {
+    /// As [`SourceCounts::notifications_abandoned`].
+    pub notifications: u64,
+    /// As [`SourceCounts::queries_abandoned`].
+    pub queries: u64,
+    /// As [`SourceCounts::publishes_abandoned`].
+    pub publishes: u64,
+    /// As [`SourceCounts::handlers_abandoned`].
+    pub handlers: u64,
+}
+
+impl Abandoned {
+    /// The sum over `sources`.
+    pub(crate) fn of(sources: impl Iterator<Item = SourceCounts>) -> Self {
+        sources.fold(Self::default(), |sum, counts| Self {
+            notifications: sum.notifications + counts.notifications_abandoned,
+            queries: sum.queries + counts.queries_abandoned,
+            publishes: sum.publishes + counts.publishes_abandoned,
+            handlers: sum.handlers + counts.handlers_abandoned,
+        })
+    }
+
+    /// Whether nothing was.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Abandoned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { notifications, queries, publishes, handlers } = self;
+        write!(
+            f,
+            "{notifications} notifications, {queries} queries, {publishes} publishes, {handlers} handlers"
+        )
+    }
 }
 
 /// One count, and the log lines about it.

@@ -15,7 +15,7 @@ use crate::{
     ConnectorError,
     context::SourceContext,
     erased::ErasedSource,
-    telemetry::SourceState,
+    telemetry::{Abandoned, SourceState},
     transport::{TransportError, TransportErrorKind},
 };
 
@@ -112,6 +112,7 @@ impl Actor {
         self.sessions.end();
         if timeout(self.context.options.end_of_session(), self.sessions.ended()).await.is_err() {
             error!("the handler did not end");
+            self.context.cut_off(|counters| &counters.handlers_abandoned);
         }
     }
 }
@@ -150,10 +151,11 @@ impl Drop for Actor {
         let abandoned = context.outbox.abandon();
         context.counters.notifications_abandoned.add(abandoned as u64);
         context.set_state(SourceState::Closed);
-        if abandoned > 0 {
-            warn!(abandoned, "closed, with notifications that the server did not acknowledge");
-        } else {
+        let abandoned = Abandoned::of(std::iter::once(context.counters.snapshot()));
+        if abandoned.is_empty() {
             info!("closed");
+        } else {
+            warn!(%abandoned, "closed, with work left undone");
         }
     }
 }

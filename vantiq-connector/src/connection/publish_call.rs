@@ -55,6 +55,7 @@ impl Unfinished<'_> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         if let Some(context) = self.0 {
+            context.cut_off(|counters| &counters.publishes_abandoned);
             failed(context, "the grace of the session is over");
         }
     }

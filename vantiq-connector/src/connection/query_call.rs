@@ -79,6 +79,7 @@ impl QueryCall {
                 biased;
                 answer = &mut work => return answer,
                 () = abandon.cancelled() => {
+                    self.context.cut_off(|counters| &counters.queries_abandoned);
                     let closing = QueryError::new(QueryError::CLOSING, "source {0} is closing");
                     let closing = closing.parameter(&self.context.name);
                     return Err(Failure::expected(closing, "the grace of the session is over"));

@@ -97,6 +97,7 @@ impl Sessions {
             let left = ending.await.unwrap_or_default();
             self.ending = None;
             for _ in left {
+                self.context.cut_off(|counters| &counters.publishes_abandoned);
                 self.context.publish_unhandled("the connector is stopping");
             }
         }
@@ -349,8 +350,10 @@ impl Run {
         if timeout(LAST_CALL, all_ended).await.is_err() {
             error!("a call blocks its thread and cannot be ended");
         }
-        if let Some(handler) = handler {
-            close(handler, self.context.options.close_deadline()).await;
+        if let Some(handler) = handler
+            && !close(handler, self.context.options.close_deadline()).await
+        {
+            self.context.cut_off(|counters| &counters.handlers_abandoned);
         }
         debug!("session ended");
         self.publishes.into_left()
@@ -378,13 +381,18 @@ async fn serve(
     queries.wait().await;
 }
 
-async fn close(handler: Arc<dyn ErasedHandler>, deadline: Duration) {
+/// Closes the handler. Returns whether its `close` ended, be it in a panic.
+async fn close(handler: Arc<dyn ErasedHandler>, deadline: Duration) -> bool {
     match timeout(deadline, AssertUnwindSafe(handler.close()).catch_unwind()).await {
-        Ok(Ok(true)) => {}
+        Ok(Ok(true)) => return true,
         Ok(Ok(false)) => error!("`close` was left out, for a call still holds the handler"),
-        Ok(Err(_)) => error!("the handler panicked in `close`"),
+        Ok(Err(_)) => {
+            error!("the handler panicked in `close`");
+            return true;
+        }
         Err(_) => error!(?deadline, "`close` took too long and was abandoned"),
     }
+    false
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use tracing::{Instrument, info, info_span, warn};
 
 pub use self::{builder::ConnectorSetBuilder, handle::ConnectorSetHandle, start::start};
 use crate::{
-    ConnectorError, HealthPolicy,
+    Abandoned, ConnectorError, HealthPolicy,
     connection::Actor,
     context::{SetContext, SourceContext},
     erased::ErasedSource,
@@ -84,7 +84,8 @@ impl ConnectorSet {
     /// # Errors
     /// [`ConnectorError::CredentialsRefused`] when the server refuses the token before it ever accepted
     /// one, [`ConnectorError::Unreachable`] when it cannot be reached at first and
-    /// `failOnConnectionError=true`. All sources have been closed then.
+    /// `failOnConnectionError=true`, [`ConnectorError::Abandoned`] when a stop left work undone. All sources
+    /// have been closed then.
     ///
     /// # Cancel safety
     /// Not cancel safe: dropping it ends all connections at once, and handlers without their `close`.
@@ -106,7 +107,14 @@ impl ConnectorSet {
         let result = self.until_closed(actors, &stop).await;
         drop(following);
         self.context.probe.close().await;
-        result
+        let counts = self.members.iter().map(|member| member.context.counters.snapshot());
+        let abandoned = Abandoned::of(counts);
+        if abandoned.is_empty() {
+            info!("stopped");
+            return result;
+        }
+        warn!(%abandoned, "stopped, with work left undone");
+        result.and(Err(ConnectorError::Abandoned(abandoned)))
     }
 
     /// Waits for all actors; the first that has to end the set ends it.

@@ -17,7 +17,7 @@ use crate::{
     Receipt, Secret,
     delivery::{Offered, Outbox},
     query::ReplyTo,
-    telemetry::{Counters, SourceState},
+    telemetry::{Counter, Counters, SourceState},
 };
 
 /// One source: what its handles, its actor and its sessions share.
@@ -87,6 +87,14 @@ impl SourceContext {
             address,
             max_message_bytes: config.max_message_bytes,
             errors_as_array: config.query_errors_as_array,
+        }
+    }
+
+    /// Counts what is cut off where the source is being closed. At the end of a mere session it is a failure
+    /// like any other.
+    pub(crate) fn cut_off(&self, what: impl FnOnce(&Counters) -> &Counter) {
+        if self.stop.is_cancelled() {
+            what(&self.counters).add_one();
         }
     }
 
