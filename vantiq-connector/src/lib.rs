@@ -13,6 +13,7 @@ mod erased;
 mod error;
 mod handler;
 mod health;
+mod polling;
 pub mod protocol;
 mod query;
 mod source;

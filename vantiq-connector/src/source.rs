@@ -10,6 +10,7 @@ use crate::{
     HealthError, NotShared, NotifyError, Receipt, ServerConfig, SourceState, SourceStatus,
     context::{Scope, SourceContext},
     delivery::Draft,
+    polling,
     protocol::Outbound,
 };
 
@@ -170,6 +171,37 @@ impl Source {
         F: Future<Output = ()> + Send + 'static,
     {
         self.scope.spawn(task);
+    }
+
+    /// Calls `call` with this handle every `period`, in a task as of [`spawn`](Self::spawn): at once at first, then on a grid
+    /// that does not drift, each time up to a tenth of the period late by chance, so that a thousand sources do
+    /// not ask at the same moment. No call begins before the last one has ended; what a long call missed is
+    /// left out. A call that fails or panics is logged and counted, and the next one comes all the same.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use vantiq_connector::prelude::*;
+    /// # async fn read() -> Result<f64> { Ok(21.5) }
+    /// # fn connect(source: &Source) {
+    /// source.every(Duration::from_secs(10), |source| async move {
+    ///     source.notify(&serde_json::json!({ "celsius": read().await? })).await?;
+    ///     Ok(())
+    /// });
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn every<F, Fut>(&self, period: Duration, mut call: F)
+    where
+        F: FnMut(Self) -> Fut + Send + 'static,
+        Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let source = self.clone();
+        self.scope.spawn(async move {
+            let context = Arc::clone(&source.context);
+            polling::poll(&context, period, || call(source.clone())).await;
+        });
     }
 
     /// Waits until the session ends. For what cannot simply be dropped at an `.await`.
