@@ -17,6 +17,9 @@ use crate::{
 pub(crate) trait ErasedSource: Send + Sync {
     fn pattern(&self) -> SourcePattern;
 
+    /// Whether a handler outlives its link.
+    fn is_persistent(&self) -> bool;
+
     /// The name of the handler's type, for messages to its author.
     fn type_name(&self) -> &'static str;
 
@@ -56,6 +59,10 @@ impl<H> Of<H> {
 impl<H: SourceHandler> ErasedSource for Of<H> {
     fn pattern(&self) -> SourcePattern {
         <H as VantiqSource>::PATTERN
+    }
+
+    fn is_persistent(&self) -> bool {
+        <H as VantiqSource>::PERSISTENT
     }
 
     fn type_name(&self) -> &'static str {

@@ -34,6 +34,9 @@ use crate::{Answer, QueryError, Result, Rows, Source, SourcePattern};
 pub trait VantiqSource: Sized + Send + Sync + 'static {
     /// The sources this handler serves: one name, a pattern with `*`, or any.
     const PATTERN: SourcePattern;
+    /// Whether the handler, and what it spawned, outlives a lost link: `persistent` in the attribute. It then goes on
+    /// where the server sends an equal configuration afterwards; otherwise every session is a new handler.
+    const PERSISTENT: bool = false;
     /// The source's configuration document (`configureExtension.object.config`).
     type Config: DeserializeOwned + Send + 'static;
     /// The `object` of a `publish`.

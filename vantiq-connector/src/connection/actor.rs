@@ -9,7 +9,7 @@ use super::{
     backoff::{Backoff, BackoffRange, Jitter},
     link::{Ended, Link},
     retry::{self, Circumstances, LinkEnd, Next},
-    session::Sessions,
+    sessions::Sessions,
 };
 use crate::{
     ConnectorError,

@@ -20,7 +20,7 @@ use super::{
     intake::Intake,
     refusal,
     retry::LinkEnd,
-    session::Sessions,
+    sessions::Sessions,
     state::{Effect, Event, Phase, Protocol},
 };
 use crate::{
@@ -148,7 +148,7 @@ impl<'a> Link<'a> {
     /// afterwards.
     pub(super) async fn run(mut self) -> Ended {
         let end = self.turn().await;
-        self.end_session();
+        self.leave_session();
         // The library has its answer to a close frame ready, and sends it with the next flush. Whoever else
         // ended the link loses nothing by one more.
         let _ = timeout(CLOSE_DEADLINE, self.writer.drive()).await;
@@ -179,7 +179,7 @@ impl<'a> Link<'a> {
                     self.begin_stop();
                     Ok(())
                 }
-                () = self.context.reconnect.notified(), if self.stop == Stop::No => self.on(Event::ReconnectAsked),
+                () = self.context.reconnect.notified(), if self.stop == Stop::No => self.on_reconnect_asked(),
                 () = &mut wake => self.on_time(Instant::now()),
                 written = self.writer.drive(), if self.writer.has_work() => written.map_err(LinkEnd::Lost),
                 frame = self.reader.next(), if may_read => frame.map_err(LinkEnd::Lost).and_then(|frame| self.on_frame(frame)),
@@ -201,6 +201,14 @@ impl<'a> Link<'a> {
                 return end;
             }
         }
+    }
+
+    fn on_reconnect_asked(&mut self) -> Result<(), LinkEnd> {
+        if self.protocol.phase() == Phase::Attached {
+            // A new session is wanted, be the handler persistent or not.
+            self.end_session();
+        }
+        self.on(Event::ReconnectAsked)
     }
 
     fn on_frame(&mut self, frame: Frame) -> Result<(), LinkEnd> {
@@ -281,7 +289,7 @@ impl<'a> Link<'a> {
                 self.handshake = None;
             }
             Effect::AttachDelayed => {
-                self.end_session();
+                self.leave_session();
                 self.attach_later("the server asks for one session after another", HURRY);
             }
             Effect::Ignore(why) => {
@@ -302,7 +310,7 @@ impl<'a> Link<'a> {
 
     fn attach(&mut self) {
         self.context.set.authenticated();
-        self.end_session();
+        self.leave_session();
         self.context.set_state(SourceState::Connecting);
         let (source, reconnect_secret) = (self.context.name.as_str(), self.context.reconnect_secret.expose());
         self.send(Outbound::ConnectExtension { source, reconnect_secret }.encode());
@@ -324,7 +332,7 @@ impl<'a> Link<'a> {
         self.attached_at.get_or_insert(now);
         self.configured_at = Some(now);
         self.deliveries.configured(now);
-        self.end_session();
+        self.leave_session();
         if self.stop == Stop::No {
             let session = self.sessions.begin(config);
             let refusals = self.intake.session_began(session);
@@ -332,12 +340,21 @@ impl<'a> Link<'a> {
         }
     }
 
+    /// The present session has no link for now: it ends, unless its handler is persistent.
+    fn leave_session(&mut self) {
+        self.hand_over();
+        self.sessions.leave();
+    }
+
     fn end_session(&mut self) {
+        self.hand_over();
+        self.sessions.end();
+    }
+
+    fn hand_over(&mut self) {
         if let Some(session) = self.sessions.current() {
-            info!("the session ends");
             self.intake.session_ends(session);
         }
-        self.sessions.end();
     }
 
     fn send(&mut self, frame: Bytes) {

@@ -16,6 +16,7 @@ mod query_call;
 mod refusal;
 mod retry;
 mod session;
+mod sessions;
 mod state;
 
 pub(crate) use actor::Actor;

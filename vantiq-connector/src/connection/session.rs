@@ -1,12 +1,11 @@
 //! [`Session`]: one configuration and the handler made from it, from `connect` to `close`.
 //!
 //! A session is a task of its own. The link hands it publishes and queries and never waits for it.
-//! [`Sessions`] sees to it that a new session's `connect` begins only after the old one's `close`.
 
 use std::{
     collections::VecDeque,
     panic::AssertUnwindSafe,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -49,64 +48,14 @@ pub(super) enum Handler {
     Missing(QueryError),
 }
 
-/// The sessions of one source: one at most, and the one before, which may still be ending.
-pub(super) struct Sessions {
-    context: Arc<SourceContext>,
-    handler: Arc<dyn ErasedSource>,
-    /// For the publishes that wait for a handler. One for all sessions, as they pass from one to the next.
-    room: Budget,
-    current: Option<Session>,
-    ending: Option<Ending>,
-}
-
 /// A session that was told to end. It gives back the publishes it did not get to.
-type Ending = JoinHandle<VecDeque<Queued>>;
-
-impl Sessions {
-    pub(super) fn new(context: Arc<SourceContext>, handler: Arc<dyn ErasedSource>) -> Self {
-        let room = context.options.publish_room();
-        Self { context, handler, room, current: None, ending: None }
-    }
-
-    pub(super) const fn current(&self) -> Option<&Session> {
-        self.current.as_ref()
-    }
-
-    /// Ends the present session, if any, and begins one with `config`.
-    pub(super) fn begin(&mut self, config: Payload) -> &Session {
-        self.end();
-        self.context.counters.sessions.add_one();
-        let (context, handler) = (Arc::clone(&self.context), Arc::clone(&self.handler));
-        let session = Session::begin(context, handler, config, self.room.clone(), self.ending.take());
-        self.current.insert(session)
-    }
-
-    /// Lets the present session end; its calls get their grace.
-    pub(super) fn end(&mut self) {
-        if let Some(session) = self.current.take() {
-            self.ending = Some(session.end());
-        }
-    }
-
-    /// Waits until no session is ending any more, with none to follow.
-    ///
-    /// Cancel safe: the handle is given up only when its task has ended.
-    pub(super) async fn ended(&mut self) {
-        if let Some(ending) = &mut self.ending {
-            // The task catches the panics of handlers; were it to panic itself, it has ended all the same.
-            let left = ending.await.unwrap_or_default();
-            self.ending = None;
-            for _ in left {
-                self.context.cut_off(|counters| &counters.publishes_abandoned);
-                self.context.publish_unhandled("the connector is stopping");
-            }
-        }
-    }
-}
+pub(super) type Ending = JoinHandle<VecDeque<Queued>>;
 
 /// One session, as the link sees it.
 pub(super) struct Session {
     context: Arc<SourceContext>,
+    config: Payload,
+    voice: Voice,
     publishes_tx: mpsc::UnboundedSender<Queued>,
     handler_rx: watch::Receiver<Handler>,
     room: Budget,
@@ -138,7 +87,7 @@ impl Stages {
 }
 
 impl Session {
-    fn begin(
+    pub(super) fn begin(
         context: Arc<SourceContext>,
         handler: Arc<dyn ErasedSource>,
         config: Payload,
@@ -154,19 +103,36 @@ impl Session {
             queries: TaskTracker::new(),
         };
         let scope = Scope::until(stages.ending.child_token());
+        let voice = Voice::new(Arc::clone(&context), stages.ending.clone());
         let run = Run {
             source: Source::new(Arc::clone(&context), scope.clone()),
             scope,
             context: Arc::clone(&context),
+            voice: voice.clone(),
             handler,
-            config,
+            config: config.clone(),
             publishes,
             handler_tx,
             stages: stages.clone(),
         };
         let task = tokio::spawn(run.run(previous).instrument(Span::current()));
         let ending = stages.ending.clone().drop_guard();
-        Self { context, publishes_tx, handler_rx, room, stages, _ending: ending, task }
+        Self { context, config, voice, publishes_tx, handler_rx, room, stages, _ending: ending, task }
+    }
+
+    /// Whether it was made from a configuration equal to `config`.
+    pub(super) fn is_of(&self, config: &Payload) -> bool {
+        self.config.equals(config)
+    }
+
+    /// The link is lost: others tell the source's state now.
+    pub(super) fn detach(&self) {
+        self.voice.detach();
+    }
+
+    /// There is a link again.
+    pub(super) fn attach(&self) {
+        self.voice.attach();
     }
 
     /// Room for a publish of `len` bytes, where there is some now.
@@ -221,14 +187,63 @@ impl Session {
     }
 
     /// Lets the session end, which takes at most its grace. The task ends after the handler's `close`.
-    fn end(self) -> Ending {
+    pub(super) fn end(self) -> Ending {
         self.task
+    }
+}
+
+/// Tells the source's state on behalf of a session, while that has a link and was not told to end.
+#[derive(Clone)]
+struct Voice {
+    context: Arc<SourceContext>,
+    ending: CancellationToken,
+    said: Arc<Mutex<Said>>,
+}
+
+/// What the session said last, and whether it is to be heard.
+struct Said {
+    state: SourceState,
+    attached: bool,
+}
+
+impl Voice {
+    fn new(context: Arc<SourceContext>, ending: CancellationToken) -> Self {
+        let said = Said { state: SourceState::Configuring, attached: true };
+        Self { context, ending, said: Arc::new(Mutex::new(said)) }
+    }
+
+    fn say(&self, state: SourceState) {
+        let mut said = self.lock();
+        said.state = state;
+        self.tell(&said);
+    }
+
+    fn detach(&self) {
+        self.lock().attached = false;
+    }
+
+    fn attach(&self) {
+        let mut said = self.lock();
+        said.attached = true;
+        self.tell(&said);
+    }
+
+    fn tell(&self, said: &Said) {
+        if said.attached {
+            self.context.set_state_unless(&self.ending, said.state.clone());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Said> {
+        // No code that can panic runs under the lock.
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One session, from within.
 struct Run {
     context: Arc<SourceContext>,
+    voice: Voice,
     handler: Arc<dyn ErasedSource>,
     source: Source,
     scope: Scope,
@@ -246,11 +261,11 @@ impl Run {
             // Another configuration came meanwhile: nobody needs a handler made from this one.
             return self.let_go(None).await;
         }
-        self.say(SourceState::Configuring);
+        self.voice.say(SourceState::Configuring);
         let handler = self.connect().await;
         if let Some(handler) = &handler {
             self.handler_tx.send_replace(Handler::Ready(Arc::clone(handler)));
-            self.say(SourceState::Connected);
+            self.voice.say(SourceState::Connected);
             info!("connected");
             tokio::select! {
                 () = serve(&self.context, &mut self.publishes, &**handler, &self.stages.queries) => {}
@@ -300,7 +315,7 @@ impl Run {
                     (SourceState::Unavailable(failed.to_string()), answer, Some(delay))
                 }
             };
-            self.say(state);
+            self.voice.say(state);
             self.handler_tx.send_replace(Handler::Missing(answer));
             if !self.pause(delay).await {
                 return None;
@@ -358,11 +373,6 @@ impl Run {
         debug!("session ended");
         self.publishes.into_left()
     }
-
-    /// Tells the source's state, unless the session is ending: then others tell it.
-    fn say(&self, state: SourceState) {
-        self.context.set_state_unless(&self.stages.ending, state);
-    }
 }
 
 /// Handles publishes one at a time until no more can come, then waits for the queries.
@@ -393,150 +403,4 @@ async fn close(handler: Arc<dyn ErasedHandler>, deadline: Duration) -> bool {
         Err(_) => error!(?deadline, "`close` took too long and was abandoned"),
     }
     false
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use async_trait::async_trait;
-
-    use super::*;
-    use crate::{Answer, Rows, SourcePattern, context::Options};
-
-    /// A handler whose calls take as long as it says, and note when they began.
-    #[derive(Default)]
-    struct Script {
-        connect: Duration,
-        publish: Duration,
-        noted: Mutex<Vec<String>>,
-    }
-
-    /// The handler made from the configuration of this number.
-    struct Scripted(Arc<Script>, u32);
-
-    impl Script {
-        fn note(&self, what: String) {
-            self.noted.lock().unwrap().push(what);
-        }
-    }
-
-    #[async_trait]
-    impl ErasedSource for Arc<Script> {
-        fn pattern(&self) -> SourcePattern {
-            SourcePattern::ANY
-        }
-
-        fn type_name(&self) -> &'static str {
-            "Script"
-        }
-
-        async fn connect(&self, _: Source, config: Payload) -> Result<Arc<dyn ErasedHandler>, Fault> {
-            sleep(self.connect).await;
-            Ok(Arc::new(Scripted(Self::clone(self), config.parse().map_err(Fault::Shape)?)))
-        }
-    }
-
-    #[async_trait]
-    impl ErasedHandler for Scripted {
-        async fn publish(&self, object: Payload) -> Result<(), Fault> {
-            let number: u32 = object.parse().map_err(Fault::Shape)?;
-            self.0.note(format!("{}: publish {number}", self.1));
-            sleep(self.0.publish).await;
-            Ok(())
-        }
-
-        async fn query(&self, _: Payload, _: &mut Rows) -> Result<Answer, Fault> {
-            std::future::pending().await
-        }
-
-        async fn close(self: Arc<Self>) -> bool {
-            self.0.note(format!("{}: close", self.1));
-            true
-        }
-    }
-
-    /// The sessions of a source with the handler `script`.
-    fn sessions(script: Script) -> (Sessions, Arc<SourceContext>, Arc<Script>) {
-        let options = Options { grace: Duration::from_secs(20), ..Options::default() };
-        let (context, script) = (SourceContext::unconnected(options), Arc::new(script));
-        (Sessions::new(Arc::clone(&context), Arc::new(Arc::clone(&script))), context, script)
-    }
-
-    fn json(number: u32) -> Payload {
-        Payload::from_value(&number).unwrap()
-    }
-
-    fn publish(sessions: &Sessions, number: u32) {
-        let session = sessions.current().unwrap();
-        session.publish(json(number), session.try_room(1));
-    }
-
-    /// A session that is told to end before it began calls no `connect`.
-    async fn lets_it_begin() {
-        tokio::task::yield_now().await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn publishes_that_a_session_does_not_get_to_go_to_the_next_one_in_order() {
-        let script = Script { publish: Duration::from_secs(15), ..Script::default() };
-        let (mut sessions, context, script) = sessions(script);
-        sessions.begin(json(1));
-        (1..=4).for_each(|number| publish(&sessions, number));
-        lets_it_begin().await;
-        sessions.begin(json(2));
-        publish(&sessions, 5);
-        sleep(Duration::from_mins(2)).await;
-        sessions.end();
-        sessions.ended().await;
-        let expected = [
-            "1: publish 1",
-            "1: publish 2",
-            "1: close",
-            "2: publish 3",
-            "2: publish 4",
-            "2: publish 5",
-            "2: close",
-        ];
-        assert_eq!(*script.noted.lock().unwrap(), expected);
-        assert_eq!(
-            context.counters.publishes_failed.get(),
-            1,
-            "the second was under way when the grace was over"
-        );
-        assert_eq!(context.counters.publishes_unhandled.get(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn publishes_that_no_session_will_get_to_are_counted() {
-        let script = Script { publish: Duration::from_secs(15), ..Script::default() };
-        let (mut sessions, context, _) = sessions(script);
-        sessions.begin(json(1));
-        (1..=4).for_each(|number| publish(&sessions, number));
-        lets_it_begin().await;
-        sessions.end();
-        sessions.ended().await;
-        assert_eq!(context.counters.publishes_failed.get(), 1);
-        assert_eq!(context.counters.publishes_unhandled.get(), 2);
-    }
-
-    /// The grace counted once for `connect` and again for the calls, so that the link was closed before the
-    /// query was answered.
-    #[tokio::test(start_paused = true)]
-    async fn a_slow_connect_uses_up_the_grace_of_the_query_behind_it() {
-        let script = Script { connect: Duration::from_secs(18), ..Script::default() };
-        let (mut sessions, context, _) = sessions(script);
-        let (replies, mut replies_rx) = mpsc::channel(1);
-        let slot = Arc::clone(&context.query_slots).try_acquire_owned().unwrap();
-        let began = Instant::now();
-        let session = sessions.begin(json(1));
-        session.query(Payload::NULL, context.reply_to("address".into()), replies, began, slot);
-        lets_it_begin().await;
-        sessions.end();
-        let answer = replies_rx.recv().await.unwrap();
-        assert_eq!(began.elapsed().as_secs(), context.options.grace.as_secs());
-        assert!(answer.windows(QueryError::CLOSING.len()).any(|part| part == QueryError::CLOSING.as_bytes()));
-        sessions.ended().await;
-        assert!(began.elapsed() < context.options.end_of_session());
-    }
 }

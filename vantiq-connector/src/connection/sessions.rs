@@ -1,0 +1,302 @@
+//! [`Sessions`]: which session of a source goes on, ends, or begins when.
+//!
+//! A new session's `connect` begins only after the old one's `close`. A persistent session may outlive its link:
+//! it is kept until the next configuration comes, and goes on where that is equal to its own.
+
+use std::sync::Arc;
+
+use tracing::info;
+
+use super::session::{Ending, Session};
+use crate::{budget::Budget, context::SourceContext, erased::ErasedSource, protocol::Payload};
+
+/// The sessions of one source: one at most, and the one before, which may still be ending.
+pub(super) struct Sessions {
+    context: Arc<SourceContext>,
+    handler: Arc<dyn ErasedSource>,
+    /// For the publishes that wait for a handler. One for all sessions, as they pass from one to the next.
+    room: Budget,
+    current: Option<Session>,
+    /// A persistent session without a link.
+    kept: Option<Session>,
+    ending: Option<Ending>,
+}
+
+impl Sessions {
+    pub(super) fn new(context: Arc<SourceContext>, handler: Arc<dyn ErasedSource>) -> Self {
+        let room = context.options.publish_room();
+        Self { context, handler, room, current: None, kept: None, ending: None }
+    }
+
+    pub(super) const fn current(&self) -> Option<&Session> {
+        self.current.as_ref()
+    }
+
+    /// Goes on with the session that was kept, where its configuration is equal to `config`; else ends it, and
+    /// the present one, if any, and begins one with `config`.
+    pub(super) fn begin(&mut self, config: Payload) -> &Session {
+        if let Some(kept) = self.kept.take_if(|kept| kept.is_of(&config)) {
+            info!("the handler goes on: its configuration is unchanged");
+            kept.attach();
+            return self.current.insert(kept);
+        }
+        self.end();
+        self.context.counters.sessions.add_one();
+        let (context, handler) = (Arc::clone(&self.context), Arc::clone(&self.handler));
+        let session = Session::begin(context, handler, config, self.room.clone(), self.ending.take());
+        self.current.insert(session)
+    }
+
+    /// The present session, if any, has no link any more, or will not have it for long. Keeps it, where its
+    /// handler is persistent, or lets it end.
+    pub(super) fn leave(&mut self) {
+        if !self.handler.is_persistent() {
+            return self.end();
+        }
+        if let Some(session) = self.current.take() {
+            session.detach();
+            self.kept = Some(session);
+        }
+    }
+
+    /// Lets the present session end, or the one that was kept; its calls get their grace.
+    pub(super) fn end(&mut self) {
+        if let Some(session) = self.current.take().or_else(|| self.kept.take()) {
+            info!("the session ends");
+            self.ending = Some(session.end());
+        }
+    }
+
+    /// Waits until no session is ending any more, with none to follow.
+    ///
+    /// Cancel safe: the handle is given up only when its task has ended.
+    pub(super) async fn ended(&mut self) {
+        if let Some(ending) = &mut self.ending {
+            // The task catches the panics of handlers; were it to panic itself, it has ended all the same.
+            let left = ending.await.unwrap_or_default();
+            self.ending = None;
+            for _ in left {
+                self.context.cut_off(|counters| &counters.publishes_abandoned);
+                self.context.publish_unhandled("the connector is stopping");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Mutex, time::Duration};
+
+    use async_trait::async_trait;
+    use tokio::{
+        sync::mpsc,
+        time::{Instant, sleep},
+    };
+
+    use super::*;
+    use crate::{
+        Answer, QueryError, Rows, Source, SourcePattern, SourceState,
+        context::Options,
+        erased::{ErasedHandler, Fault},
+    };
+
+    /// A handler whose calls take as long as it says, and note when they began.
+    #[derive(Default)]
+    struct Script {
+        persistent: bool,
+        connect: Duration,
+        publish: Duration,
+        noted: Mutex<Vec<String>>,
+    }
+
+    /// The handler made from the configuration of this number.
+    struct Scripted(Arc<Script>, u32);
+
+    impl Script {
+        fn note(&self, what: String) {
+            self.noted.lock().unwrap().push(what);
+        }
+    }
+
+    #[async_trait]
+    impl ErasedSource for Arc<Script> {
+        fn pattern(&self) -> SourcePattern {
+            SourcePattern::ANY
+        }
+
+        fn is_persistent(&self) -> bool {
+            self.persistent
+        }
+
+        fn type_name(&self) -> &'static str {
+            "Script"
+        }
+
+        async fn connect(&self, _: Source, config: Payload) -> Result<Arc<dyn ErasedHandler>, Fault> {
+            sleep(self.connect).await;
+            Ok(Arc::new(Scripted(Self::clone(self), config.parse().map_err(Fault::Shape)?)))
+        }
+    }
+
+    #[async_trait]
+    impl ErasedHandler for Scripted {
+        async fn publish(&self, object: Payload) -> Result<(), Fault> {
+            let number: u32 = object.parse().map_err(Fault::Shape)?;
+            self.0.note(format!("{}: publish {number}", self.1));
+            sleep(self.0.publish).await;
+            Ok(())
+        }
+
+        async fn query(&self, _: Payload, _: &mut Rows) -> Result<Answer, Fault> {
+            std::future::pending().await
+        }
+
+        async fn close(self: Arc<Self>) -> bool {
+            self.0.note(format!("{}: close", self.1));
+            true
+        }
+    }
+
+    /// The sessions of a source with the handler `script`.
+    fn sessions(script: Script) -> (Sessions, Arc<SourceContext>, Arc<Script>) {
+        let options = Options { grace: Duration::from_secs(20), ..Options::default() };
+        let (context, script) = (SourceContext::unconnected(options), Arc::new(script));
+        (Sessions::new(Arc::clone(&context), Arc::new(Arc::clone(&script))), context, script)
+    }
+
+    fn json(number: u32) -> Payload {
+        Payload::from_value(&number).unwrap()
+    }
+
+    fn publish(sessions: &Sessions, number: u32) {
+        let session = sessions.current().unwrap();
+        session.publish(json(number), session.try_room(1));
+    }
+
+    /// A session that is told to end before it began calls no `connect`.
+    async fn lets_it_begin() {
+        tokio::task::yield_now().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn publishes_that_a_session_does_not_get_to_go_to_the_next_one_in_order() {
+        let script = Script { publish: Duration::from_secs(15), ..Script::default() };
+        let (mut sessions, context, script) = sessions(script);
+        sessions.begin(json(1));
+        (1..=4).for_each(|number| publish(&sessions, number));
+        lets_it_begin().await;
+        sessions.begin(json(2));
+        publish(&sessions, 5);
+        sleep(Duration::from_mins(2)).await;
+        sessions.end();
+        sessions.ended().await;
+        let expected = [
+            "1: publish 1",
+            "1: publish 2",
+            "1: close",
+            "2: publish 3",
+            "2: publish 4",
+            "2: publish 5",
+            "2: close",
+        ];
+        assert_eq!(*script.noted.lock().unwrap(), expected);
+        assert_eq!(
+            context.counters.publishes_failed.get(),
+            1,
+            "the second was under way when the grace was over"
+        );
+        assert_eq!(context.counters.publishes_unhandled.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn publishes_that_no_session_will_get_to_are_counted() {
+        let script = Script { publish: Duration::from_secs(15), ..Script::default() };
+        let (mut sessions, context, _) = sessions(script);
+        sessions.begin(json(1));
+        (1..=4).for_each(|number| publish(&sessions, number));
+        lets_it_begin().await;
+        sessions.end();
+        sessions.ended().await;
+        assert_eq!(context.counters.publishes_failed.get(), 1);
+        assert_eq!(context.counters.publishes_unhandled.get(), 2);
+    }
+
+    /// The grace counted once for `connect` and again for the calls, so that the link was closed before the
+    /// query was answered.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_connect_uses_up_the_grace_of_the_query_behind_it() {
+        let script = Script { connect: Duration::from_secs(18), ..Script::default() };
+        let (mut sessions, context, _) = sessions(script);
+        let (replies, mut replies_rx) = mpsc::channel(1);
+        let slot = Arc::clone(&context.query_slots).try_acquire_owned().unwrap();
+        let began = Instant::now();
+        let session = sessions.begin(json(1));
+        session.query(Payload::NULL, context.reply_to("address".into()), replies, began, slot);
+        lets_it_begin().await;
+        sessions.end();
+        let answer = replies_rx.recv().await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), context.options.grace.as_secs());
+        assert!(answer.windows(QueryError::CLOSING.len()).any(|part| part == QueryError::CLOSING.as_bytes()));
+        sessions.ended().await;
+        assert!(began.elapsed() < context.options.end_of_session());
+    }
+
+    /// What the script noted so far, when all that can happen at once has happened.
+    async fn noted(script: &Script) -> Vec<String> {
+        sleep(Duration::from_millis(1)).await;
+        script.noted.lock().unwrap().clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_persistent_handler_outlives_its_link_where_the_next_configuration_is_equal() {
+        let (mut sessions, context, script) = sessions(Script { persistent: true, ..Script::default() });
+        let state = || context.state.borrow().clone();
+        sessions.begin(json(1));
+        publish(&sessions, 1);
+        assert_eq!(noted(&script).await, ["1: publish 1"]);
+        assert_eq!(state(), SourceState::Connected);
+        sessions.leave();
+        assert!(sessions.current().is_none());
+        context.set_state(SourceState::Connecting);
+        sessions.begin(json(1));
+        assert_eq!(state(), SourceState::Connected);
+        publish(&sessions, 2);
+        assert_eq!(noted(&script).await, ["1: publish 1", "1: publish 2"]);
+        sessions.leave();
+        sessions.begin(json(2));
+        publish(&sessions, 3);
+        let all = ["1: publish 1", "1: publish 2", "1: close", "2: publish 3"];
+        assert_eq!(noted(&script).await, all, "another configuration is another handler");
+        sessions.leave();
+        sessions.end();
+        sessions.ended().await;
+        assert_eq!(noted(&script).await.last().unwrap(), "2: close", "what is kept ends with the source");
+        assert_eq!(context.counters.sessions.get(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_persistent_handler_that_connects_without_a_link_says_so_only_when_there_is_one() {
+        let script = Script { persistent: true, connect: Duration::from_secs(5), ..Script::default() };
+        let (mut sessions, context, _) = sessions(script);
+        let state = || context.state.borrow().clone();
+        sessions.begin(json(1));
+        lets_it_begin().await;
+        sessions.leave();
+        context.set_state(SourceState::Waiting("the link is lost".into()));
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(state(), SourceState::Waiting("the link is lost".into()));
+        sessions.begin(json(1));
+        assert_eq!(state(), SourceState::Connected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_persistence_every_session_is_a_new_handler() {
+        let (mut sessions, _, script) = sessions(Script::default());
+        sessions.begin(json(1));
+        lets_it_begin().await;
+        sessions.leave();
+        sessions.begin(json(1));
+        publish(&sessions, 1);
+        assert_eq!(noted(&script).await, ["1: close", "1: publish 1"]);
+    }
+}
