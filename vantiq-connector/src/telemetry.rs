@@ -89,7 +89,7 @@ macro_rules! counts {
 counts! {
     /// `WebSocket`s opened.
     links,
-    /// Sessions begun, that is configurations received.
+    /// Sessions begun: configurations received, but those with which a persistent handler went on.
     sessions,
     /// Publishes received.
     publishes,
