@@ -70,7 +70,7 @@ mod source;
 mod upgrade;
 mod validation;
 
-pub use acknowledge::{Acknowledge, AcknowledgeOrder};
+pub use acknowledge::{Acknowledge, AcknowledgeOrder, EventPredicate};
 pub use builder::SimulatorBuilder;
 pub use cut::{Cut, Ending, LinkEnd};
 pub use error::{SimulatorError, SimulatorErrorKind};

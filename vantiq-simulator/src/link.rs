@@ -18,7 +18,7 @@ use tracing::trace;
 
 use crate::cut::{Cut, Ending};
 use crate::recording::FrameKind;
-use crate::registry::Effect;
+use crate::registry::{Acknowledgement, Effect};
 use crate::shared::Shared;
 use crate::socket::{Gone, RawFrame, Socket, SocketEvent};
 
@@ -65,7 +65,7 @@ pub(crate) struct Link {
     pace: Pace,
     /// Acknowledgements that are not due yet, in the order of the messages they are for. Only the first
     /// is looked at: one that is due earlier waits for those before it.
-    later: VecDeque<(Instant, String)>,
+    later: VecDeque<(Instant, Acknowledgement)>,
     outgoing_rx: mpsc::Receiver<Outgoing>,
     orders_rx: mpsc::UnboundedReceiver<Order>,
 }
@@ -165,11 +165,9 @@ impl Link {
     fn carry_out(&mut self, effect: Effect) -> Flow {
         match effect {
             Effect::Reply(text) => sent(self.socket.send(text)),
-            Effect::Acknowledge { text, delay } if delay.is_zero() && self.later.is_empty() => {
-                sent(self.socket.send(text))
-            }
-            Effect::Acknowledge { text, delay } => {
-                self.later.push_back((Instant::now() + delay, text));
+            Effect::Acknowledge(now) if now.delay.is_zero() && self.later.is_empty() => self.acknowledge(now),
+            Effect::Acknowledge(later) => {
+                self.later.push_back((Instant::now() + later.delay, later));
                 Flow::Continue(())
             }
             Effect::Close(link) if link == self.id => Flow::Break(Ending::Cut(Cut::Close)),
@@ -190,10 +188,16 @@ impl Link {
 
     fn acknowledge_due(&mut self) -> Flow {
         let now = Instant::now();
-        while let Some((_, text)) = self.later.pop_front_if(|(due, _)| *due <= now) {
-            sent(self.socket.send(text))?;
+        while let Some((_, acknowledgement)) = self.later.pop_front_if(|(due, _)| *due <= now) {
+            self.acknowledge(acknowledgement)?;
         }
         Flow::Continue(())
+    }
+
+    fn acknowledge(&mut self, acknowledgement: Acknowledgement) -> Flow {
+        // Noted first: who has seen the acknowledgement must find it noted.
+        self.shared.acknowledged(&acknowledgement.notifications);
+        sent(self.socket.send(acknowledgement.text))
     }
 }
 

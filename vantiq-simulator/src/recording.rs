@@ -50,6 +50,10 @@ impl Received {
 pub struct Notification {
     /// Arrival number of the message, see [`Received::number`].
     pub number: u64,
+    /// The link it came by, from 1.
+    pub link: u64,
+    /// Whether a status 200 for it was handed to the socket of that link; a cut may have lost it since.
+    pub acknowledged: bool,
     /// The event.
     pub object: Value,
     /// `parameters.requestId`, if the connector sent one.
@@ -69,6 +73,7 @@ pub(crate) struct Arrival {
 #[derive(Debug)]
 struct Entry {
     number: u64,
+    acknowledged: bool,
     arrival: Arrival,
 }
 
@@ -87,14 +92,28 @@ impl Recording {
         Self { limit, bytes: 0, last: 0, entries: VecDeque::new() }
     }
 
+    /// The arrival number of the message that is entered next.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.last + 1
+    }
+
     pub(crate) fn push(&mut self, arrival: Arrival) {
         self.last += 1;
         self.bytes += arrival.payload.len();
-        self.entries.push_back(Entry { number: self.last, arrival });
+        self.entries.push_back(Entry { number: self.last, acknowledged: false, arrival });
         while self.bytes > self.limit
             && let Some(oldest) = self.entries.pop_front()
         {
             self.bytes -= oldest.arrival.payload.len();
+        }
+    }
+
+    /// Notes that these messages were acknowledged; some may be forgotten already.
+    pub(crate) fn acknowledge(&mut self, numbers: &[u64]) {
+        for number in numbers {
+            if let Ok(index) = self.entries.binary_search_by_key(number, |entry| entry.number) {
+                self.entries[index].acknowledged = true;
+            }
         }
     }
 
@@ -134,6 +153,8 @@ impl Entry {
         let object = message.as_ref().and_then(|message| message.object);
         Notification {
             number: self.number,
+            link: self.arrival.link,
+            acknowledged: self.acknowledged,
             object: object.and_then(|object| serde_json::from_str(object.get()).ok()).unwrap_or_default(),
             request_id: message.as_ref().and_then(Inbound::request_id).map(str::to_owned),
         }
@@ -171,6 +192,17 @@ mod tests {
         assert_eq!((next.number, next.object), (3, json!(3)));
         assert!(recording.notification_after("b", 2).is_none());
         assert_eq!(recording.notifications("a").len(), 2);
+    }
+
+    #[test]
+    fn acknowledgements_find_their_notifications_and_forget_the_forgotten() {
+        let mut recording = Recording::new(24);
+        for _ in 0..3 {
+            recording.push(notification("a", r#"{"object":1}"#));
+        }
+        recording.acknowledge(&[1, 3]);
+        let acknowledged = recording.notifications("a").into_iter().map(|n| (n.number, n.acknowledged));
+        assert_eq!(acknowledged.collect::<Vec<_>>(), [(2, false), (3, true)]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use crate::acknowledge::{Acknowledge, AcknowledgeOrder};
+use crate::acknowledge::{Acknowledge, AcknowledgeOrder, Candidate};
 use crate::envelope::{self, NAMESPACE, Status};
 use crate::inbound::Inbound;
 use crate::ledger::{Answered, Ledger};
@@ -33,9 +33,18 @@ pub(crate) enum Effect {
     /// Send this now.
     Reply(String),
     /// Send this after the delay, and never before an earlier acknowledgement.
-    Acknowledge { text: String, delay: Duration },
+    Acknowledge(Acknowledgement),
     /// Close this link, which may be another one.
     Close(u64),
+}
+
+/// A status message for what a connector sent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Acknowledgement {
+    pub(crate) text: String,
+    pub(crate) delay: Duration,
+    /// The accepted notifications that it is for, by arrival number.
+    pub(crate) notifications: Vec<u64>,
 }
 
 /// What came of a message.
@@ -87,13 +96,13 @@ impl Registry {
         listed.map(|(name, _)| name.to_string()).collect()
     }
 
-    /// Decides what a message leads to.
-    pub(crate) fn receive(&mut self, link: u64, payload: &[u8], now: Instant) -> Outcome {
+    /// Decides what a message leads to; `number` is its arrival number.
+    pub(crate) fn receive(&mut self, link: u64, number: u64, payload: &[u8], now: Instant) -> Outcome {
         if payload.len() > self.settings.inbound_limit {
             return reply(&envelope::oversized(payload.len(), self.settings.inbound_limit));
         }
         match Inbound::parse(payload) {
-            Ok(message) => self.dispatch(link, &message, now),
+            Ok(message) => self.dispatch(link, number, &message, now),
             Err(error) => self.violate(link, &format!("sent what cannot be read: {error}")),
         }
     }
@@ -109,7 +118,7 @@ impl Registry {
         }
     }
 
-    fn dispatch(&mut self, link: u64, message: &Inbound<'_>, now: Instant) -> Outcome {
+    fn dispatch(&mut self, link: u64, number: u64, message: &Inbound<'_>, now: Instant) -> Outcome {
         let op = message.op.as_deref();
         if !(self.validated.contains(&link) || matches!(op, Some("validate" | "authenticate"))) {
             return self.violate(link, &format!("sent {} before validate", op.unwrap_or("an answer")));
@@ -117,7 +126,7 @@ impl Registry {
         match op {
             Some("validate" | "authenticate") => self.validate(link, message),
             Some("connectExtension") => self.connect(link, message),
-            Some("notification") => self.notify(link, message),
+            Some("notification") => self.notify(link, number, message),
             Some(op) => self.violate(link, &format!("sent the unknown op `{op}`")),
             None => self.answer(link, message, now),
         }
@@ -188,22 +197,26 @@ impl Registry {
             .map_or_else(Outcome::default, |status| self.refuse(link, &status.echo(self.echoed(message))))
     }
 
-    fn notify(&mut self, link: u64, message: &Inbound<'_>) -> Outcome {
+    fn notify(&mut self, link: u64, number: u64, message: &Inbound<'_>) -> Outcome {
         let source = named_source(message).unwrap_or_default();
         let held = self.seats.get_key_value(source).filter(|(_, seat)| seat.is_held_by(link));
         let Some(name) = held.map(|(name, _)| Arc::clone(name)) else {
             return reply(&not_open(source).echo(self.echoed(message)));
         };
-        let policy = self.policy(source);
-        let accepted = policy.accepts();
-        let delay = policy.delay();
-        let text = policy.notification().map(|status| status.echo(self.echoed(message)).to_text());
+        let settings = Arc::clone(&self.settings);
+        let candidate = Candidate { link, number, event: message.object };
+        let judgement = self.seat(source).judge(&settings.acknowledge, candidate);
+        let accepted = judgement.accepted;
         info!(link, %source, accepted, event = excerpt(message.object), "notification");
-        self.seat(source).notifications += u64::from(accepted);
-        Outcome {
-            effects: text.map(|text| Effect::Acknowledge { text, delay }).into_iter().collect(),
-            notification_of: accepted.then_some(name),
-        }
+        let echoed = self.echoed(message);
+        let acknowledgement = judgement.answer.map(|(status, delay)| {
+            let text = status.echo(echoed).to_text();
+            let mut notifications = judgement.acknowledged;
+            // A status that names one notification says nothing of others.
+            notifications.retain(|of| echoed.is_none() || *of == number);
+            Effect::Acknowledge(Acknowledgement { text, delay, notifications })
+        });
+        Outcome { effects: acknowledgement.into_iter().collect(), notification_of: accepted.then_some(name) }
     }
 
     fn answer(&mut self, link: u64, message: &Inbound<'_>, now: Instant) -> Outcome {
@@ -219,10 +232,9 @@ impl Registry {
         match self.queries.answer(Answered { address, link, status, body, at: now }) {
             Ok(source) if *self.policy(&source) == Acknowledge::Everything => {
                 let text = self.acknowledgement(message).to_text();
-                Outcome {
-                    effects: vec![Effect::Acknowledge { text, delay: Duration::ZERO }],
-                    notification_of: None,
-                }
+                let (delay, notifications) = (Duration::ZERO, Vec::new());
+                let effects = vec![Effect::Acknowledge(Acknowledgement { text, delay, notifications })];
+                Outcome { effects, notification_of: None }
             }
             Ok(_) => Outcome::default(),
             Err(violation) => {
@@ -233,7 +245,7 @@ impl Registry {
     }
 
     fn policy(&self, source: &str) -> &Acknowledge {
-        let own = self.find(source).and_then(|seat| seat.acknowledge.as_ref());
+        let own = self.find(source).and_then(Seat::acknowledge);
         own.unwrap_or(&self.settings.acknowledge)
     }
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::acknowledge::Acknowledge;
+use crate::acknowledge::{Acknowledge, Candidate, Judgement, Tally};
 use crate::refusal::Refusal;
 use crate::script::Script;
 
@@ -24,7 +24,8 @@ pub(crate) struct Seat {
     pub(crate) read_up_to: u64,
     pub(crate) refusals: Script<Option<Refusal>>,
     /// Overrides the server's policy.
-    pub(crate) acknowledge: Option<Acknowledge>,
+    acknowledge: Option<Acknowledge>,
+    tally: Tally,
 }
 
 /// Whether there is such a source.
@@ -80,6 +81,7 @@ impl Default for Seat {
             read_up_to: 0,
             refusals: Script::new(None),
             acknowledge: None,
+            tally: Tally::default(),
         }
     }
 }
@@ -95,6 +97,24 @@ impl Seat {
 
     pub(crate) fn configuration(&self) -> &Value {
         &self.configuration
+    }
+
+    /// The policy of this source, if it has one of its own.
+    pub(crate) fn acknowledge(&self) -> Option<&Acknowledge> {
+        self.acknowledge.as_ref()
+    }
+
+    /// Gives the source a policy of its own, which begins to count now.
+    pub(crate) fn set_acknowledge(&mut self, policy: Acknowledge) {
+        self.acknowledge = Some(policy);
+        self.tally = Tally::default();
+    }
+
+    /// Decides about a notification of the holder, by the server's policy if there is no other.
+    pub(crate) fn judge(&mut self, servers: &Acknowledge, candidate: Candidate<'_>) -> Judgement {
+        let judgement = self.acknowledge.as_ref().unwrap_or(servers).judge(&mut self.tally, candidate);
+        self.notifications += u64::from(judgement.accepted);
+        judgement
     }
 
     /// Decides about a `connectExtension`; `any_source` says what becomes of unmentioned names.

@@ -39,7 +39,7 @@ pub(crate) struct World {
     /// Upgrades asked for so far.
     pub(crate) dials: u64,
     /// Links opened so far, which is also the id of the youngest.
-    opened: u64,
+    pub(crate) opened: u64,
     /// Pings received so far.
     pub(crate) pings: u64,
 }
@@ -133,11 +133,19 @@ impl Shared {
     /// Takes a message: decides about it and records it.
     pub(crate) fn receive(&self, link: u64, kind: FrameKind, payload: &[u8]) -> Vec<Effect> {
         self.change(|world| {
-            let outcome = world.registry.receive(link, payload, Instant::now());
+            let number = world.recording.next_number();
+            let outcome = world.registry.receive(link, number, payload, Instant::now());
             let notification_of = outcome.notification_of;
             world.recording.push(Arrival { link, kind, payload: payload.to_vec(), notification_of });
             outcome.effects
         })
+    }
+
+    /// Notes that these notifications were acknowledged, by arrival number.
+    pub(crate) fn acknowledged(&self, notifications: &[u64]) {
+        if !notifications.is_empty() {
+            self.change(|world| world.recording.acknowledge(notifications));
+        }
     }
 
     /// Counts a ping.

@@ -86,6 +86,11 @@ impl Simulator {
         self.shared.read(|world| world.links.len())
     }
 
+    /// Links opened so far, which is also the number of the youngest one.
+    pub fn links_opened(&self) -> u64 {
+        self.shared.read(|world| world.opened)
+    }
+
     /// WebSocket upgrades asked for so far, on any path and whatever was answered.
     pub fn dials(&self) -> u64 {
         self.shared.read(|world| world.dials)

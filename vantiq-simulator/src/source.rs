@@ -196,7 +196,7 @@ impl Source {
 
     /// How this source acknowledges from now on, instead of how the server does.
     pub fn acknowledge(&self, acknowledge: Acknowledge) {
-        self.change(|seat| seat.acknowledge = Some(acknowledge));
+        self.change(|seat| seat.set_acknowledge(acknowledge));
     }
 
     /// How many `connectExtension`s were accepted so far.

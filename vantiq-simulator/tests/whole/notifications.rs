@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
-use vantiq_simulator::{Acknowledge, FrameKind, Simulator, SimulatorErrorKind};
+use vantiq_simulator::{Acknowledge, EventPredicate, FrameKind, Simulator, SimulatorErrorKind, Source};
 
 use crate::client::{Client, notification, simulator};
 
@@ -84,6 +84,105 @@ async fn silence_an_error_or_a_delay_is_a_choice_per_source() {
     let refused = client.next().await;
     assert_eq!((&refused["status"], &refused["body"][0]["code"]), (&json!(429), &json!("c")));
     assert_eq!(source.notifications().len(), 2, "what was refused does not count");
+}
+
+#[tokio::test]
+async fn every_nth_acknowledgement_is_left_out() {
+    let simulator = simulator().await;
+    let source = simulator.source("thermostat");
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    source.acknowledge(Acknowledge::OmittedEvery(3));
+    notify_all(&mut client, 1..=7).await;
+    assert_eq!(statuses(&mut client, 5).await, [200; 5]);
+    source.wait_notifications(7).await.expect("all are accepted");
+    assert_eq!(acknowledged(&source), [1, 2, 4, 5, 7]);
+    assert!(source.notifications().iter().all(|notification| notification.link == 1));
+}
+
+#[tokio::test]
+async fn one_status_may_stand_for_several_notifications() {
+    let simulator = simulator().await;
+    let source = simulator.source("thermostat");
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    source.acknowledge(Acknowledge::Merged(3));
+    notify_all(&mut client, 1..=7).await;
+    assert_eq!(statuses(&mut client, 2).await, [200; 2]);
+    source.wait_notifications(7).await.expect("all are accepted");
+    assert_eq!(acknowledged(&source), [1, 2, 3, 4, 5, 6]);
+
+    source.acknowledge(Acknowledge::NotificationsOnly);
+    notify_all(&mut client, 8..=8).await;
+    assert_eq!(client.next().await, json!({"status": 200}), "the seventh remains unanswered");
+    assert_eq!(acknowledged(&source), [1, 2, 3, 4, 5, 6, 8]);
+}
+
+#[tokio::test]
+async fn a_merged_status_with_a_request_id_speaks_for_that_notification_alone() {
+    let builder = Simulator::builder().any_source(true).request_id_headers(true);
+    let simulator = builder.acknowledge(Acknowledge::Merged(2)).start().await.expect("a free port");
+    let mut client = Client::attached(&simulator, "any").await;
+    for number in 1..=2 {
+        let mut message = notification("any", number);
+        message["parameters"] = json!({"requestId": format!("r{number}")});
+        client.send(message).await;
+    }
+    assert_eq!(client.next().await, json!({"status": 200, "headers": {"X-Request-Id": "r2"}}));
+    assert_eq!(acknowledged(&simulator.source("any")), [2]);
+}
+
+#[tokio::test]
+async fn some_notifications_are_refused_by_count_or_by_content() {
+    let simulator = simulator().await;
+    let source = simulator.source("thermostat");
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    let (status, code, message) = (429, "c".to_owned(), "m".to_owned());
+    source.acknowledge(Acknowledge::WithErrorEvery {
+        every: 2,
+        status,
+        code: code.clone(),
+        message: message.clone(),
+    });
+    notify_all(&mut client, 1..=4).await;
+    assert_eq!(statuses(&mut client, 4).await, [200, 429, 200, 429]);
+
+    let refused = EventPredicate::new(|event| event == 6);
+    source.acknowledge(Acknowledge::WithErrorWhere { refused, status, code, message });
+    notify_all(&mut client, 5..=7).await;
+    assert_eq!(statuses(&mut client, 3).await, [200, 429, 200]);
+    assert_eq!(acknowledged(&source), [1, 3, 5, 7]);
+    assert_eq!(source.notification_count(), 4, "what was refused does not count");
+}
+
+#[tokio::test]
+async fn a_delayed_acknowledgement_is_not_noted_before_it_is_sent() {
+    let simulator = simulator().await;
+    let source = simulator.source("thermostat");
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    source.acknowledge(Acknowledge::Delayed(Duration::from_hours(1)));
+    notify_all(&mut client, 1..=1).await;
+    source.wait_notifications(1).await.expect("it is accepted");
+    assert_eq!(acknowledged(&source), [0; 0]);
+}
+
+async fn notify_all(client: &mut Client, numbers: std::ops::RangeInclusive<u64>) {
+    for number in numbers {
+        client.notify("thermostat", json!(number)).await;
+    }
+}
+
+async fn statuses(client: &mut Client, number: usize) -> Vec<u64> {
+    let mut statuses = Vec::new();
+    while statuses.len() < number {
+        statuses.push(client.next().await["status"].as_u64().expect("an acknowledgement"));
+    }
+    statuses
+}
+
+/// The events that are noted as acknowledged.
+fn acknowledged(source: &Source) -> Vec<u64> {
+    let notifications = source.notifications().into_iter();
+    let acknowledged = notifications.filter(|notification| notification.acknowledged);
+    acknowledged.map(|notification| notification.object.as_u64().expect("a number")).collect()
 }
 
 #[tokio::test]
