@@ -28,6 +28,11 @@
 //! # }
 //! ```
 //!
+//! # Bad networks
+//!
+//! A [`FaultProxy`] between a connector and its server delays, slices, swallows and cuts, switchable while it
+//! runs and repeatable by its seed.
+//!
 //! # Waiting
 //!
 //! Every wait ends by itself: queries after the [query timeout](SimulatorBuilder::query_timeout), the rest
@@ -51,6 +56,7 @@ mod builder;
 mod cut;
 mod envelope;
 mod error;
+mod fault;
 mod http;
 mod inbound;
 mod ledger;
@@ -74,6 +80,7 @@ pub use acknowledge::{Acknowledge, AcknowledgeOrder, EventPredicate};
 pub use builder::SimulatorBuilder;
 pub use cut::{Cut, Ending, LinkEnd};
 pub use error::{SimulatorError, SimulatorErrorKind};
+pub use fault::{BlackHole, CutKind, CutRecord, Direction, FaultProxy, FaultProxyBuilder, Line, RefuseBy};
 pub use query::{ErrorBody, PendingQuery, QueryReply};
 pub use recording::{FrameKind, Notification, Received};
 pub use refusal::Refusal;

@@ -1,5 +1,6 @@
 //! A WebSocket client that sends and expects what a test spells out. No wait lasts longer than [`PATIENCE`].
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -39,8 +40,13 @@ impl Client {
 
     /// Opens a WebSocket at this path, if it is one.
     pub(crate) async fn try_dial(simulator: &Simulator, path: &str) -> Result<Self, Error> {
-        let connection = TcpStream::connect(simulator.addr()).await?;
-        let url = format!("ws://{}{path}", simulator.addr());
+        Self::dial_at(simulator.addr(), path).await
+    }
+
+    /// Opens a WebSocket at this address, which need not be the simulator's own.
+    pub(crate) async fn dial_at(addr: SocketAddr, path: &str) -> Result<Self, Error> {
+        let connection = TcpStream::connect(addr).await?;
+        let url = format!("ws://{addr}{path}");
         let (stream, _) = within(tokio_tungstenite::client_async(url, connection)).await?;
         Ok(Self { stream })
     }

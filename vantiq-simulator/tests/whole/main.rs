@@ -2,6 +2,7 @@
 
 mod administration;
 mod client;
+mod faults;
 mod handshake;
 mod network;
 mod notifications;
