@@ -31,7 +31,7 @@
 //! # Bad networks
 //!
 //! A [`FaultProxy`] between a connector and its server delays, slices, swallows and cuts, switchable while it
-//! runs and repeatable by its seed.
+//! runs and repeatable by its seed. A [`Check`] says afterwards what was lost, overtaken or repeated.
 //!
 //! # Waiting
 //!
@@ -51,8 +51,14 @@
 //! No TLS, no REST resources and no event subscriptions: one port, one path, connectors only.
 #![forbid(unsafe_code)]
 
+/// The README's examples, compiled as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod acknowledge;
 mod builder;
+mod check;
 mod cut;
 mod envelope;
 mod error;
@@ -78,6 +84,7 @@ mod validation;
 
 pub use acknowledge::{Acknowledge, AcknowledgeOrder, EventPredicate};
 pub use builder::SimulatorBuilder;
+pub use check::{Check, CheckReport, Duplicate, DuplicateCause, ReceiptSays};
 pub use cut::{Cut, Ending, LinkEnd};
 pub use error::{SimulatorError, SimulatorErrorKind};
 pub use fault::{BlackHole, CutKind, CutRecord, Direction, FaultProxy, FaultProxyBuilder, Line, RefuseBy};

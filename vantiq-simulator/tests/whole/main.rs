@@ -1,6 +1,7 @@
 //! The simulator as a connector meets it: real sockets, a client without any knowledge of the protocol.
 
 mod administration;
+mod check;
 mod client;
 mod faults;
 mod handshake;
