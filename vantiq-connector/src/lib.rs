@@ -13,6 +13,12 @@ mod erased;
 mod error;
 mod handler;
 mod health;
+/// What the tests of this repository check from outside. Not part of the API.
+#[cfg(any(test, feature = "internals"))]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::delivery::model as ledger_model;
+}
 mod polling;
 pub mod protocol;
 mod query;

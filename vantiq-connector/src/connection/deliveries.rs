@@ -187,11 +187,13 @@ impl Deliveries {
 
     fn settle(&mut self, evidence: Evidence) {
         match self.ledger_mut().settle(evidence) {
-            Settled::Replied(replied) => self.replied(replied),
-            Settled::Unacknowledged(entries) => {
-                debug!(count = entries.len(), "no longer waiting for acknowledgements");
+            Settled::All { replied, arrived } => {
+                self.replied(replied);
+                if !arrived.is_empty() {
+                    debug!(count = arrived.len(), "no longer waiting for acknowledgements");
+                }
                 let delivery = if self.may_ping { Delivery::Arrived } else { Delivery::Sent };
-                self.resolve(entries, delivery);
+                self.resolve(arrived, delivery);
             }
             Settled::Undecided => {}
         }

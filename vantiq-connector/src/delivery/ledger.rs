@@ -87,12 +87,22 @@ pub(crate) type Replied<T, E> = (T, Option<E>);
 /// What a quiet moment showed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Settled<T, E> {
-    /// Every notification had its reply: these are those that were in doubt.
-    Replied(Vec<Replied<T, E>>),
-    /// The server does not acknowledge these and will not.
-    Unacknowledged(Vec<T>),
-    /// Some replies are missing and may yet come.
+    /// No notification is open any more.
+    All {
+        /// What the server said to these is known now.
+        replied: Vec<Replied<T, E>>,
+        /// These arrived, and it will not be known what the server made of them: it does not acknowledge them,
+        /// or it refused some message, and for too long nothing told which one.
+        arrived: Vec<T>,
+    },
+    /// Some replies are missing and may yet come, or it cannot be told which message was refused.
     Undecided,
+}
+
+impl<T, E> Settled<T, E> {
+    const fn arrived(arrived: Vec<T>) -> Self {
+        Self::All { replied: Vec::new(), arrived }
+    }
 }
 
 /// Messages that may have been acknowledged or not.
@@ -117,13 +127,17 @@ impl Doubt {
         }
     }
 
-    /// Replies by one reading.
-    fn by(self, reading: Reading) -> u64 {
+    /// Replies by one reading, but those to handshakes.
+    fn certain_by(self, reading: Reading) -> u64 {
         let answers = if reading.answers { self.answers } else { 0 };
         let released = if reading.released { self.released } else { 0 };
-        answers + released + reading.handshakes.min(self.handshakes * HANDSHAKE_REPLIES)
+        answers + released
     }
 }
+
+/// Not all readings agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ambiguous;
 
 /// One explanation of the number of replies.
 #[derive(Debug, Clone, Copy)]
@@ -189,7 +203,7 @@ pub(crate) struct Ledger<T, E> {
     named: bool,
 }
 
-impl<T, E: Clone> Ledger<T, E> {
+impl<T, E: Clone + PartialEq> Ledger<T, E> {
     pub(crate) fn new(window: Window, known: Known, profile: AckProfile) -> Self {
         Self {
             window,
@@ -323,22 +337,33 @@ impl<T, E: Clone> Ledger<T, E> {
         Some((self.close(entry, size), error))
     }
 
-    /// Says which reading fits, now that every reply which will come has come.
+    /// Says which readings fit, now that every reply which will come has come, and releases the notifications
+    /// where these agree.
     pub(crate) fn settle(&mut self, evidence: Evidence) -> Settled<T, E> {
-        match self.fitting().as_slice() {
-            [] if self.is_enough(evidence) => {
-                self.silent = !self.replied && self.open > 0;
-                Settled::Unacknowledged(self.arrived_through(self.last))
+        let fitting = self.fitting();
+        let Some(first) = fitting.first() else {
+            if !self.is_enough(evidence) {
+                return Settled::Undecided;
             }
-            [] => Settled::Undecided,
-            [first, others @ ..] => {
-                if self.all_doubt().answers > 0 && others.iter().all(|other| other.answers == first.answers) {
-                    self.known.answers = Some(first.answers);
-                }
-                self.known.notifications |= self.open > 0;
-                Settled::Replied(self.assign(*first))
+            self.silent = !self.replied && self.open > 0;
+            return Settled::arrived(self.arrived_through(self.last));
+        };
+        let outcomes = self.outcomes(&fitting);
+        if outcomes.contains(&Err(Ambiguous)) && evidence != Evidence::Patience {
+            return Settled::Undecided;
+        }
+        if self.all_doubt().answers > 0 && fitting.iter().all(|other| other.answers == first.answers) {
+            self.known.answers = Some(first.answers);
+        }
+        self.known.notifications |= self.open > 0;
+        let (mut replied, mut arrived) = (Vec::new(), Vec::new());
+        for (entry, outcome) in self.forget().into_iter().zip(outcomes) {
+            match outcome {
+                Ok(error) => replied.push((entry, error)),
+                Err(Ambiguous) => arrived.push(entry),
             }
         }
+        Settled::All { replied, arrived }
     }
 
     /// Releases the notifications up to `number`: a pong proved that they arrived.
@@ -409,7 +434,7 @@ impl<T, E: Clone> Ledger<T, E> {
         for &answers in options(doubt.answers) {
             for &released in options(doubt.released) {
                 let others = Reading { handshakes: 0, answers, released };
-                let handshakes = replies.checked_sub(certain + doubt.by(others));
+                let handshakes = replies.checked_sub(certain + doubt.certain_by(others));
                 fitting.extend(
                     handshakes
                         .filter(|handshakes| *handshakes <= doubt.handshakes * HANDSHAKE_REPLIES)
@@ -440,29 +465,50 @@ impl<T, E: Clone> Ledger<T, E> {
         }
     }
 
-    /// Gives every message the reply that it has by this reading, and begins anew.
-    fn assign(&mut self, reading: Reading) -> Vec<Replied<T, E>> {
-        let replies = std::mem::take(&mut self.replies);
-        let mut doubt = std::mem::take(&mut self.doubt);
+    /// What the server said to each open notification, by all these readings.
+    fn outcomes(&self, readings: &[Reading]) -> Vec<Result<Option<E>, Ambiguous>> {
+        let total = self.all_doubt().handshakes * HANDSHAKE_REPLIES;
+        let mut doubt = self.doubt;
         let mut certain = 0;
-        let mut released = Vec::new();
-        for sent in std::mem::take(&mut self.sent) {
+        let mut outcomes = Vec::with_capacity(self.open);
+        for sent in &self.sent {
             match sent {
                 Sent::Doubtful(kind) => {
-                    doubt.add(kind);
+                    doubt.add(*kind);
                     continue;
                 }
-                Sent::Notification { entry, size, .. } => {
-                    let index = usize::try_from(certain + doubt.by(reading)).unwrap_or(usize::MAX);
-                    let error = replies.get(index).cloned().flatten();
-                    released.push((self.close(entry, size), error));
+                Sent::Notification { .. } => {
+                    let before = doubt.handshakes * HANDSHAKE_REPLIES;
+                    let possible = readings.iter().flat_map(|reading| {
+                        // It is not known which of the handshakes had the replies.
+                        let least = reading.handshakes.saturating_sub(total - before);
+                        let most = reading.handshakes.min(before);
+                        let others = certain + doubt.certain_by(*reading);
+                        others + least..=others + most
+                    });
+                    outcomes.push(self.agreed(possible));
                 }
                 Sent::Acknowledged => {}
             }
             certain += 1;
         }
+        outcomes
+    }
+
+    /// What all the replies at these places say.
+    fn agreed(&self, places: impl Iterator<Item = u64>) -> Result<Option<E>, Ambiguous> {
+        let mut replies = places.filter_map(|place| self.replies.get(usize::try_from(place).ok()?));
+        let first = replies.next().ok_or(Ambiguous)?;
+        if replies.all(|reply| reply == first) { Ok(first.clone()) } else { Err(Ambiguous) }
+    }
+
+    /// Begins anew. Returns the notifications that were open.
+    fn forget(&mut self) -> Vec<T> {
+        self.doubt = Doubt::default();
+        self.replies.clear();
         self.replied = false;
-        released
+        (self.open, self.open_bytes) = (0, 0);
+        std::mem::take(&mut self.sent).into_iter().filter_map(Sent::into_notification).collect()
     }
 
     fn close(&mut self, entry: T, size: usize) -> T {
@@ -511,7 +557,7 @@ mod tests {
 
     fn settle(ledger: &mut TestLedger) -> Vec<u32> {
         match ledger.settle(Evidence::Pong) {
-            Settled::Replied(replied) => accepted(replied),
+            Settled::All { replied, arrived } if arrived.is_empty() => accepted(replied),
             other => panic!("{other:?}"),
         }
     }
@@ -568,7 +614,11 @@ mod tests {
             let mut rest = vec![(1, None), (2, None), (3, Some("no")), (4, None)];
             let expected = rest.split_off(certain.len());
             assert_eq!((certain, expected.len() > 1), (rest, true), "what is in doubt waits");
-            assert_eq!(ledger.settle(Evidence::Pong), Settled::Replied(expected), "{acknowledged}");
+            assert_eq!(
+                ledger.settle(Evidence::Pong),
+                Settled::All { replied: expected, arrived: vec![] },
+                "{acknowledged}"
+            );
         }
     }
 
@@ -611,7 +661,10 @@ mod tests {
             let _ = ledger.reply(error);
         }
         assert_eq!(ledger.reply(Some("no")), []);
-        assert_eq!(ledger.settle(Evidence::Pong), Settled::Replied(vec![(2, Some("no"))]));
+        assert_eq!(
+            ledger.settle(Evidence::Pong),
+            Settled::All { replied: vec![(2, Some("no"))], arrived: vec![] }
+        );
     }
 
     #[test]
@@ -638,6 +691,23 @@ mod tests {
     }
 
     #[test]
+    fn two_readings_that_disagree_on_a_refusal_release_nothing_while_there_is_patience() {
+        let mut ledger = ledger();
+        ledger.sent_other(Other::Answer);
+        send(&mut ledger, 1..=1);
+        ledger.sent_other(Other::Handshake);
+        send(&mut ledger, 2..=2);
+        // Either the answer and both notifications were acknowledged, or the notifications and the handshake.
+        for error in [None, Some("no"), None] {
+            assert_eq!(ledger.reply(error), []);
+        }
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::Undecided);
+        let settled = Settled::All { replied: vec![(2, None)], arrived: vec![1] };
+        assert_eq!(ledger.settle(Evidence::Patience), settled);
+        assert!(!ledger.is_unsettled());
+    }
+
+    #[test]
     fn two_readings_that_agree_release_and_teach_nothing() {
         let mut ledger = ledger();
         ledger.sent_other(Other::Handshake);
@@ -654,7 +724,7 @@ mod tests {
         send(&mut ledger, 1..=3);
         assert_eq!(accept(&mut ledger, 2), [1, 2]);
         assert_eq!(ledger.settle(Evidence::Pong), Settled::Undecided);
-        assert_eq!(ledger.settle(Evidence::Patience), Settled::Unacknowledged(vec![3]));
+        assert_eq!(ledger.settle(Evidence::Patience), Settled::arrived(vec![3]));
         assert!(!ledger.is_silent());
         send(&mut ledger, 4..=4);
         assert!(accept(&mut ledger, 1).is_empty(), "it may be that of 3");
@@ -666,7 +736,7 @@ mod tests {
         let mut ledger = ledger();
         ledger.sent_other(Other::Handshake);
         send(&mut ledger, 1..=2);
-        assert_eq!(ledger.settle(Evidence::Pong), Settled::Unacknowledged(vec![1, 2]));
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::arrived(vec![1, 2]));
         assert!(ledger.is_silent());
         send(&mut ledger, 3..=4);
         let mark = ledger.last();
@@ -680,16 +750,16 @@ mod tests {
         let mut ledger = ledger();
         send(&mut ledger, 1..=1);
         assert_eq!(ledger.settle(Evidence::Calm), Settled::Undecided);
-        assert_eq!(ledger.settle(Evidence::Patience), Settled::Unacknowledged(vec![1]));
+        assert_eq!(ledger.settle(Evidence::Patience), Settled::arrived(vec![1]));
         send(&mut ledger, 2..=2);
-        assert_eq!(ledger.settle(Evidence::Calm), Settled::Unacknowledged(vec![2]));
+        assert_eq!(ledger.settle(Evidence::Calm), Settled::arrived(vec![2]));
     }
 
     #[test]
     fn late_replies_count_for_what_a_pong_released_before_they_count_for_later_ones() {
         let mut ledger = ledger();
         send(&mut ledger, 1..=2);
-        assert_eq!(ledger.settle(Evidence::Pong), Settled::Unacknowledged(vec![1, 2]));
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::arrived(vec![1, 2]));
         send(&mut ledger, 3..=3);
         assert_eq!(accept(&mut ledger, 3), [3]);
         assert!(!ledger.is_silent());

@@ -3,6 +3,8 @@
 
 mod ack_profile;
 mod ledger;
+#[cfg(any(test, feature = "internals"))]
+pub mod model;
 mod outbox;
 mod quiet;
 mod receipt;
