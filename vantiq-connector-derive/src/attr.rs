@@ -27,7 +27,9 @@ pub(crate) enum Argument {
     Name(LitStr),
     /// `config = Config`
     Setting(Setting),
-    /// Anything else, such as `42`, `config` or `names::THERMOSTAT`.
+    /// `thermostat` or `config`, with nothing beside it.
+    Word(Ident),
+    /// Anything else, such as `42`, `config(Config)` or `names::THERMOSTAT`.
     Other(TokenStream),
 }
 
@@ -129,6 +131,9 @@ fn read_argument(input: ParseStream) -> Argument {
     if let Some(setting) = read_setting(input) {
         return Argument::Setting(setting);
     }
+    if let Some(word) = read_word(input) {
+        return Argument::Word(word);
+    }
     Argument::Other(skip_to_comma(input))
 }
 
@@ -143,6 +148,14 @@ fn read_setting(input: ParseStream) -> Option<Setting> {
     let (key, value) = read_without_equals(&input.fork()).ok()?;
     let _ = read_without_equals(input);
     Some(Setting { key, equals: None, value: Value::Type(Box::new(value)) })
+}
+
+/// Reads a word that a comma or the end follows, or else consumes nothing.
+fn read_word(input: ParseStream) -> Option<Ident> {
+    let ahead = input.fork();
+    ahead.call(Ident::parse_any).ok()?;
+    let alone = ahead.is_empty() || ahead.peek(Token![,]);
+    alone.then(|| input.call(Ident::parse_any).ok()).flatten()
 }
 
 fn read_without_equals(input: ParseStream) -> Result<(Ident, Type)> {

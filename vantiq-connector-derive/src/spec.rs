@@ -32,6 +32,7 @@ impl Spec {
             match argument {
                 Argument::Name(name) => reader.name(name),
                 Argument::Setting(setting) => reader.setting(setting),
+                Argument::Word(word) => reader.word(&word),
                 Argument::Other(tokens) => reader.other(&tokens),
             }
         }
@@ -108,6 +109,15 @@ impl Reader<'_> {
                 Ok(path) => self.spec.krate = Some(path),
                 Err(_) => self.mistakes.add(value, wrong_value(key)),
             },
+        }
+    }
+
+    /// A word alone: a key without its value, or the name without its quotes.
+    fn word(&mut self, word: &Ident) {
+        match Key::named(&word.to_string()) {
+            Some(key) => self.mistakes.add(word, missing_value(key)),
+            None if self.spec.name.is_some() => self.mistakes.add(word, unknown_word(word)),
+            None => self.mistakes.add(word, not_a_literal(&quote!(#word))),
         }
     }
 
@@ -203,6 +213,14 @@ fn unknown_key(word: &Ident, value: &Value) -> String {
     {
         return format!("the source name has no key: write `{:?}` as the first argument", name.value());
     }
+    no_such_key(word)
+}
+
+fn unknown_word(word: &Ident) -> String {
+    Key::nearest(&word.to_string()).map_or_else(|| no_such_key(word), |key| meant(word, key.example()))
+}
+
+fn no_such_key(word: &Ident) -> String {
     format!("there is no key `{word}`: the keys are `config`, `publish`, `query` and `crate`")
 }
 
