@@ -5,9 +5,10 @@
 //! is tried. Which arguments make sense together is not decided here but in [`valid`](crate::valid).
 
 use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Error, Ident, Lit, LitStr, Meta, MetaNameValue, Path, Result, Token, Type};
+use syn::{Attribute, Error, Ident, Lit, LitBool, LitStr, Meta, MetaNameValue, Path, Result, Token, Type};
 
 use crate::mistakes::Mistakes;
 
@@ -27,7 +28,7 @@ pub(crate) enum Argument {
     Name(LitStr),
     /// `config = Config`
     Setting(Setting),
-    /// `thermostat` or `config`, with nothing beside it.
+    /// `persistent`, or a mistake such as `thermostat` or `config`, with nothing beside it.
     Word(Ident),
     /// Anything else, such as `42`, `config(Config)` or `names::THERMOSTAT`.
     Other(TokenStream),
@@ -46,6 +47,8 @@ pub(crate) enum Value {
     Type(Box<Type>),
     /// `config = "Config"`
     Quoted(LitStr),
+    /// `persistent = true`
+    Bool(LitBool),
     /// `config =`
     Missing,
     /// `config = 5`, with the place from where on it is no type.
@@ -69,6 +72,17 @@ impl SourceAttr {
             }
         };
         Self { path: attr.path().clone(), arguments }
+    }
+}
+
+impl ToTokens for Value {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Type(given) => given.to_tokens(tokens),
+            Self::Quoted(given) => given.to_tokens(tokens),
+            Self::Bool(given) => given.to_tokens(tokens),
+            Self::Missing | Self::Unreadable(_) => {}
+        }
     }
 }
 
@@ -145,17 +159,25 @@ fn read_setting(input: ParseStream) -> Option<Setting> {
         let equals = input.parse().ok();
         return Some(Setting { key, equals, value: read_value(input) });
     }
+    if is_word_before_setting(input) {
+        return None;
+    }
     let (key, value) = read_without_equals(&input.fork()).ok()?;
     let _ = read_without_equals(input);
     Some(Setting { key, equals: None, value: Value::Type(Box::new(value)) })
 }
 
-/// Reads a word that a comma or the end follows, or else consumes nothing.
+/// Reads a word that a comma, the end or a setting follows, or else consumes nothing.
 fn read_word(input: ParseStream) -> Option<Ident> {
     let ahead = input.fork();
     ahead.call(Ident::parse_any).ok()?;
-    let alone = ahead.is_empty() || ahead.peek(Token![,]);
+    let alone = ahead.is_empty() || ahead.peek(Token![,]) || is_word_before_setting(input);
     alone.then(|| input.call(Ident::parse_any).ok()).flatten()
+}
+
+/// Whether this is `persistent config = Config`: two arguments and a comma forgotten between them.
+fn is_word_before_setting(input: ParseStream) -> bool {
+    input.peek(Ident::peek_any) && input.peek2(Ident::peek_any) && input.peek3(Token![=])
 }
 
 fn read_without_equals(input: ParseStream) -> Result<(Ident, Type)> {
@@ -175,6 +197,11 @@ fn read_value(input: ParseStream) -> Value {
         && let Ok(quoted) = input.parse()
     {
         return Value::Quoted(quoted);
+    }
+    if input.peek(LitBool)
+        && let Ok(boolean) = input.parse()
+    {
+        return Value::Bool(boolean);
     }
     input.parse().map_or_else(
         |error: Error| {

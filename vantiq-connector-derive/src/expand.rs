@@ -22,6 +22,11 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
 pub(crate) fn source_impl(input: &DeriveInput, spec: &Spec) -> TokenStream {
     let krate = crate_path(spec);
     let pattern = pattern(spec, &krate);
+    let persistent = spec.persistent.then(|| {
+        quote!(
+            const PERSISTENT: ::core::primitive::bool = true;
+        )
+    });
     let config = associated_type("Config", spec.config.as_ref(), &krate);
     let publish = associated_type("Publish", spec.publish.as_ref(), &krate);
     let query = associated_type("Query", spec.query.as_ref(), &krate);
@@ -31,6 +36,7 @@ pub(crate) fn source_impl(input: &DeriveInput, spec: &Spec) -> TokenStream {
         #[automatically_derived]
         impl #impl_generics #krate::VantiqSource for #ident #type_generics #where_clause {
             const PATTERN: #krate::SourcePattern = #pattern;
+            #persistent
             #config
             #publish
             #query
@@ -80,6 +86,24 @@ mod tests {
             }
         };
         assert_eq!(derive(&input).to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn is_persistent_only_where_the_word_stands() {
+        let persistent = quote!(
+            const PERSISTENT: ::core::primitive::bool = true;
+        )
+        .to_string();
+        let with = derive(&parse_quote!(
+            #[vantiq_source("thermostat", persistent, config = Config)]
+            struct Thermostat;
+        ));
+        assert!(with.to_string().contains(&persistent), "{with}");
+        let without = derive(&parse_quote!(
+            #[vantiq_source("persistent", config = Config)]
+            struct Thermostat;
+        ));
+        assert!(!without.to_string().contains("PERSISTENT"), "{without}");
     }
 
     #[test]

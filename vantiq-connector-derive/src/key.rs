@@ -1,4 +1,4 @@
-//! [`Key`]: the words that may stand before a `=` in `#[vantiq_source(...)]`.
+//! [`Key`]: the words that `#[vantiq_source(...)]` knows, most of them before a `=`.
 
 /// A key of the attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -6,11 +6,12 @@ pub(crate) enum Key {
     Config,
     Publish,
     Query,
+    Persistent,
     Crate,
 }
 
 impl Key {
-    const ALL: [Self; 4] = [Self::Config, Self::Publish, Self::Query, Self::Crate];
+    const ALL: [Self; 5] = [Self::Config, Self::Publish, Self::Query, Self::Persistent, Self::Crate];
 
     /// How alike a misspelt word and a key must be (Jaro-Winkler, 1 is equal) for the key to be proposed:
     /// `krate` and `queries` are above, words of another meaning such as `retry` or `secret` below.
@@ -22,6 +23,7 @@ impl Key {
             Self::Config => "config",
             Self::Publish => "publish",
             Self::Query => "query",
+            Self::Persistent => "persistent",
             Self::Crate => "crate",
         }
     }
@@ -32,8 +34,14 @@ impl Key {
             Self::Config => "config = Config",
             Self::Publish => "publish = Publish",
             Self::Query => "query = Query",
+            Self::Persistent => "persistent",
             Self::Crate => "crate = path::to::vantiq_connector",
         }
+    }
+
+    /// Whether it is written without a value.
+    pub(crate) fn stands_alone(self) -> bool {
+        self == Self::Persistent
     }
 
     /// The key that is written `word`.
@@ -72,6 +80,9 @@ mod tests {
             ("pub", Key::Publish),
             ("publsih", Key::Publish),
             ("queries", Key::Query),
+            ("persist", Key::Persistent),
+            ("persistant", Key::Persistent),
+            ("persistence", Key::Persistent),
             ("krate", Key::Crate),
         ] {
             assert_eq!(Key::nearest(word), Some(key), "{word}");
@@ -80,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_word_of_another_meaning_is_not_taken_for_a_key() {
-        for word in ["retry", "secret", "name", "source", "topic", "x"] {
+        for word in ["retry", "secret", "name", "source", "topic", "pressure", "permanent", "x"] {
             assert_eq!(Key::nearest(word), None, "{word}");
         }
     }

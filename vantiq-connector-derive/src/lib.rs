@@ -64,12 +64,15 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// # Keys
 ///
-/// | key | type of | if omitted |
+/// | key | what it says | if omitted |
 /// |---|---|---|
-/// | `config = Type` | the configuration document of the source | `serde_json::Value` |
-/// | `publish = Type` | the object of a publish | `serde_json::Value` |
-/// | `query = Type` | the object of a query, the `WITH` clause of the VAIL `SELECT` | `serde_json::Value` |
-/// | `crate = path` | not a type: where to find the crate `vantiq_connector`, if it is re-exported or renamed | `::vantiq_connector` |
+/// | `config = Type` | the type of the configuration document of the source | `serde_json::Value` |
+/// | `publish = Type` | the type of the object of a publish | `serde_json::Value` |
+/// | `query = Type` | the type of the object of a query, the `WITH` clause of the VAIL `SELECT` | `serde_json::Value` |
+/// | `persistent` | the handler and the tasks it spawned outlive a lost link when the server sends an equal configuration afterwards | every session is a new handler |
+/// | `crate = path` | where to find the crate `vantiq_connector`, if it is re-exported or renamed | `::vantiq_connector` |
+///
+/// `persistent` stands alone, without a `=`: `#[vantiq_source("camera-*", persistent, config = Config)]`.
 ///
 /// The types need `serde::Deserialize`, `Send` and no borrowed data (`DeserializeOwned + Send + 'static`), and
 /// to be at least as visible as the handler.
@@ -108,6 +111,8 @@ use syn::{DeriveInput, parse_macro_input};
 ///     type Query = serde_json::Value;
 /// }
 /// ```
+///
+/// `persistent` adds `const PERSISTENT: bool = true;`.
 #[proc_macro_derive(VantiqSource, attributes(vantiq_source))]
 pub fn derive_vantiq_source(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

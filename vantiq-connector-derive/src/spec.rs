@@ -19,6 +19,8 @@ pub(crate) struct Spec {
     pub(crate) config: Option<Type>,
     pub(crate) publish: Option<Type>,
     pub(crate) query: Option<Type>,
+    /// Whether the handler outlives a lost link.
+    pub(crate) persistent: bool,
     /// Where the runtime crate is, if not at `::vantiq_connector`.
     pub(crate) krate: Option<Path>,
 }
@@ -32,7 +34,7 @@ impl Spec {
             match argument {
                 Argument::Name(name) => reader.name(name),
                 Argument::Setting(setting) => reader.setting(setting),
-                Argument::Word(word) => reader.word(&word),
+                Argument::Word(word) => reader.word(word),
                 Argument::Other(tokens) => reader.other(&tokens),
             }
         }
@@ -50,10 +52,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn name(&mut self, name: LitStr) {
-        if self.spec.name.is_some() {
-            return self.mistakes.add(name, SECOND_NAME);
-        }
         let text = name.value();
+        if self.spec.name.is_some() {
+            return self.mistakes.add(name, second_name(&text));
+        }
         if let Some(fault) = name_fault(&text) {
             self.mistakes.add(&name, fault);
         }
@@ -69,14 +71,19 @@ impl Reader<'_> {
         match exact {
             None => self.mistakes.add(&word, unknown_key(&word, &value)),
             Some(_) if self.keys.contains(&word) => {
-                self.mistakes.add(&word, format!("`{word}` is given twice: remove one of them"));
+                self.mistakes.add(&word, given_twice(&word));
+            }
+            Some(key) if key.stands_alone() => {
+                self.mistakes.add(quote!(#word #equals #value), takes_no_value(key, &value));
             }
             Some(key) if equals.is_none() => {
                 self.mistakes.add(&word, format!("write `=` after the key: `{}`", with_value(key, &value)));
             }
             Some(_) => {}
         }
-        if let Some(key) = exact.or_else(|| Key::nearest(&word.to_string())) {
+        if let Some(key) = exact.or_else(|| Key::nearest(&word.to_string()))
+            && !key.stands_alone()
+        {
             self.value(key, &quote!(#word #equals), value);
         }
         self.keys.push(word);
@@ -87,6 +94,7 @@ impl Reader<'_> {
         match value {
             Value::Type(value) => self.store(key, *value),
             Value::Quoted(quoted) => self.quoted(key, &quoted),
+            Value::Bool(boolean) => self.mistakes.add(boolean, wrong_value(key)),
             Value::Missing => self.mistakes.add(before, missing_value(key)),
             Value::Unreadable(at) => self.mistakes.absorb(Error::new(at, wrong_value(key))),
         }
@@ -105,6 +113,7 @@ impl Reader<'_> {
             Key::Config => self.spec.config = Some(value),
             Key::Publish => self.spec.publish = Some(value),
             Key::Query => self.spec.query = Some(value),
+            Key::Persistent => {} // takes no value, so that there is none to store
             Key::Crate => match plain_path(&value) {
                 Ok(path) => self.spec.krate = Some(path),
                 Err(_) => self.mistakes.add(value, wrong_value(key)),
@@ -112,13 +121,22 @@ impl Reader<'_> {
         }
     }
 
-    /// A word alone: a key without its value, or the name without its quotes.
-    fn word(&mut self, word: &Ident) {
+    /// A word alone: `persistent`, or else a key without its value, or the name without its quotes.
+    fn word(&mut self, word: Ident) {
         match Key::named(&word.to_string()) {
+            Some(Key::Persistent) => self.persistent(word),
             Some(key) => self.mistakes.add(word, missing_value(key)),
-            None if self.spec.name.is_some() => self.mistakes.add(word, unknown_word(word)),
-            None => self.mistakes.add(word, not_a_literal(&quote!(#word))),
+            None if self.spec.name.is_some() => self.mistakes.add(&word, unknown_word(&word)),
+            None => self.mistakes.add(&word, perhaps_the_name(&word)),
         }
+    }
+
+    fn persistent(&mut self, word: Ident) {
+        if self.keys.contains(&word) {
+            self.mistakes.add(&word, given_twice(&word));
+        }
+        self.spec.persistent = true;
+        self.keys.push(word);
     }
 
     /// Something that is neither a name nor a setting: says which of the two it was probably meant to be.
@@ -126,6 +144,7 @@ impl Reader<'_> {
         let first = tokens.clone().into_iter().next();
         let word = first.as_ref().map(ToString::to_string).unwrap_or_default();
         match Key::named(&word) {
+            Some(key) if key.stands_alone() => self.mistakes.add(tokens, written_alone(key)),
             Some(key) => self.mistakes.add(first, missing_value(key)),
             None if self.spec.name.is_some() => self.mistakes.add(tokens, not_a_setting(&word)),
             None => self.mistakes.add(tokens, not_a_literal(tokens)),
@@ -136,8 +155,14 @@ impl Reader<'_> {
 /// What one might expect to be the key of the name.
 const NAME_KEYS: [&str; 5] = ["name", "names", "pattern", "source", "sources"];
 
-const SECOND_NAME: &str = "a handler has one source name: remove this one, or write a pattern such as \
-                           `\"camera-*\"` for several sources";
+fn second_name(text: &str) -> String {
+    match Key::named(text) {
+        Some(key) if key.stands_alone() => format!("write this without quotes: `{text}`"),
+        _ => "a handler has one source name: remove this one, or write a pattern such as `\"camera-*\"` for \
+              several sources"
+            .into(),
+    }
+}
 
 /// What is wrong with `name`, if anything: the rules of `SourcePattern::new`, told more kindly than a panic
 /// in a `const` can.
@@ -184,6 +209,20 @@ fn not_a_literal(tokens: &TokenStream) -> String {
     )
 }
 
+/// What to say about a word where the name might stand: it is a name without quotes, unless it is spelt like
+/// a key that stands alone.
+fn perhaps_the_name(word: &Ident) -> String {
+    match Key::nearest(&word.to_string()) {
+        Some(key) if key.stands_alone() => {
+            format!(
+                "there is no key `{word}`: write `{}`, or for the source of that name `\"{word}\"`",
+                key.text()
+            )
+        }
+        _ => not_a_literal(&quote!(#word)),
+    }
+}
+
 fn meant(word: impl Display, instead: impl Display) -> String {
     format!("there is no key `{word}`: write `{instead}`")
 }
@@ -193,7 +232,7 @@ fn with_value(key: Key, value: &Value) -> String {
     match value {
         Value::Type(given) => format!("{} = {}", key.text(), written(given)),
         Value::Quoted(given) => format!("{} = {}", key.text(), given.value()),
-        Value::Missing | Value::Unreadable(_) => key.example().into(),
+        Value::Bool(_) | Value::Missing | Value::Unreadable(_) => key.example().into(),
     }
 }
 
@@ -205,8 +244,12 @@ fn written(given: &Type) -> String {
 }
 
 fn unknown_key(word: &Ident, value: &Value) -> String {
-    if let Some(key) = Key::nearest(&word.to_string()) {
-        return meant(word, with_value(key, value));
+    match Key::nearest(&word.to_string()) {
+        Some(key) if key.stands_alone() => {
+            return format!("there is no key `{word}`, and {}", takes_no_value(key, value));
+        }
+        Some(key) => return meant(word, with_value(key, value)),
+        None => {}
     }
     if let Value::Quoted(name) = value
         && NAME_KEYS.iter().any(|key| word == key)
@@ -221,7 +264,26 @@ fn unknown_word(word: &Ident) -> String {
 }
 
 fn no_such_key(word: &Ident) -> String {
-    format!("there is no key `{word}`: the keys are `config`, `publish`, `query` and `crate`")
+    format!("there is no key `{word}`: the keys are `config`, `publish`, `query`, `persistent` and `crate`")
+}
+
+fn given_twice(word: &Ident) -> String {
+    format!("`{word}` is given twice: remove one of them")
+}
+
+/// What to write instead of the `value` given to a key that stands alone.
+fn takes_no_value(key: Key, value: &Value) -> String {
+    match value {
+        Value::Bool(boolean) if !boolean.value => {
+            format!("`{}` is off where it is not written: remove this", key.text())
+        }
+        _ => format!("`{0}` takes no value: write `{0}` alone", key.text()),
+    }
+}
+
+/// The same where the value was not understood.
+fn written_alone(key: Key) -> String {
+    format!("`{0}` takes no value: write `{0}` alone, or remove it", key.text())
 }
 
 fn missing_value(key: Key) -> String {

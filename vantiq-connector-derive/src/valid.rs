@@ -115,7 +115,7 @@ mod tests {
     fn what_is_written_is_understood() {
         let input = parse_quote! {
             #[doc = "Keeps it warm."]
-            #[vantiq_source("thermostat", query = Vec<(u8, f64)>, config = config::Config, crate = crate::facade,)]
+            #[vantiq_source("thermostat", query = Vec<(u8, f64)>, config = config::Config, persistent, crate = crate::facade,)]
             struct Thermostat;
         };
         let (spec, error) = check(&input);
@@ -124,6 +124,7 @@ mod tests {
         assert_eq!(text(spec.config), "config :: Config");
         assert_eq!(text(spec.publish), "");
         assert_eq!(text(spec.query), "Vec < (u8 , f64) >");
+        assert!(spec.persistent);
         assert_eq!(text(spec.krate), "crate :: facade");
     }
 
@@ -169,6 +170,22 @@ mod tests {
             messages!(vantiq_source(config => Config)),
             messages!(vantiq_source(config HashMap<String, u8>, publish = f64)),
             messages!(vantiq_source(crate = facade<u8>)),
+            messages!(vantiq_source("thermostat", persistent: bool)),
+            messages!(vantiq_source("thermostat", persistent: false)),
+            messages!(vantiq_source("thermostat", persistent(true))),
+            messages!(vantiq_source("thermostat", persistent =)),
+            messages!(vantiq_source("thermostat", persistent = 5)),
+            messages!(vantiq_source("thermostat", persistent = "true")),
+            messages!(vantiq_source("thermostat", persistent = true, config = Config)),
+            messages!(vantiq_source("thermostat", persistent config = Config)),
+            messages!(vantiq_source("thermostat" persistent, config = Config)),
+            messages!(vantiq_source("thermostat", config = Config persistent)),
+            messages!(vantiq_source("thermostat", persistant = true)),
+            messages!(vantiq_source("thermostat", config = true)),
+            messages!(vantiq_source("thermostat", "persistent")),
+            messages!(vantiq_source(persistant)),
+            messages!(vantiq_source(person)),
+            messages!(vantiq_source(durable, "thermostat")),
         ] {
             assert_eq!(found.len(), 1, "{found:#?}");
         }

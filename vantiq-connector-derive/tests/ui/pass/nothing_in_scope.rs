@@ -6,8 +6,11 @@ mod vantiq_connector {}
 #[allow(dead_code)]
 struct SourcePattern;
 
+#[allow(non_camel_case_types, dead_code)]
+struct bool;
+
 #[derive(::vantiq_connector::VantiqSource)]
-#[vantiq_source("thermostat")]
+#[vantiq_source("thermostat", persistent)]
 struct Thermostat;
 
 fn main() {
