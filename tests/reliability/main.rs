@@ -1,0 +1,62 @@
+//! The promises under attack, with counts: `cargo test -p vantiq-connector-tests --test reliability`.
+//!
+//! Each property is one function of a [`Run`]: it attacks the connector, checks, and returns its figure; what does
+//! not hold is a panic. One line is printed for each, in the form of a row of `tests/RELIABILITY.md`.
+//!
+//! * `FULL_COUNTS=1` runs the counts of that table; without it about a tenth.
+//! * `SEED=7` runs with another seed than a random one; a failure names its own.
+//! * Words on the command line run those properties alone whose names hold one of them.
+#![forbid(unsafe_code)]
+
+mod ledger;
+mod run;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+    time::Instant,
+};
+
+use run::Run;
+
+/// A property and the function that attacks it.
+type Property = (&'static str, fn(&Run) -> String);
+
+/// All properties, in the order of the table.
+const PROPERTIES: &[Property] = &[("ledger against its model", ledger::agrees_with_its_model)];
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "--list") {
+        for (name, _) in PROPERTIES {
+            println!("{name}: test");
+        }
+        return ExitCode::SUCCESS;
+    }
+    // Switches are those of the usual test harness, and mean nothing here.
+    let words: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
+    println!("| property | figure | seed | time |\n|---|---|---|---|");
+    let chosen: Vec<_> = PROPERTIES.iter().filter(|(name, _)| wanted(name)).collect();
+    let failed = chosen.iter().filter(|property| !holds(property)).count();
+    println!("test result: {}. {} passed; {failed} failed;", word(failed), chosen.len() - failed);
+    ExitCode::from(u8::from(failed > 0))
+}
+
+const fn word(failed: usize) -> &'static str {
+    if failed == 0 { "ok" } else { "FAILED" }
+}
+
+/// Attacks one property and prints its line. Returns whether it holds.
+fn holds(&(name, attack): &Property) -> bool {
+    let (run, began) = (Run::from_environment(), Instant::now());
+    let figure = catch_unwind(AssertUnwindSafe(|| attack(&run)));
+    let (seed, time) = (run.seed, began.elapsed().as_secs_f64());
+    match &figure {
+        Ok(figure) => println!("| {name} | {figure} | {seed} | {time:.1} s |"),
+        Err(_) => println!(
+            "| {name} | **DOES NOT HOLD**, see above; again with `SEED={seed}` | {seed} | {time:.1} s |"
+        ),
+    }
+    figure.is_ok()
+}
