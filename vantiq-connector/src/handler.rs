@@ -48,8 +48,9 @@ pub trait VantiqSource: Sized + Send + Sync + 'static {
 /// What a connector does with the messages of one source.
 ///
 /// One value of the implementing type lives exactly as long as one *session*: from the configuration
-/// that [`connect`](Self::connect) received until the source closes, reconnects or is reconfigured. State
-/// that must outlive a session goes into [`Source::shared`].
+/// that [`connect`](Self::connect) received until the source closes, reconnects or is reconfigured. A
+/// [persistent](VantiqSource::PERSISTENT) one outlives a lost link. State that must outlive a session goes into
+/// [`Source::shared`].
 ///
 /// Every method runs in a task of its own, apart from the loop that moves frames: a slow, failing or
 /// panicking handler delays nobody else. Code that blocks its thread belongs in
