@@ -4,7 +4,7 @@ use vantiq_connector::internals::ledger_model;
 
 use crate::run::Run;
 
-pub fn agrees_with_its_model(run: &Run) -> String {
+pub(crate) fn agrees_with_its_model(run: &Run) -> String {
     let schedules = run.count(1_000_000);
     let figures = ledger_model::check(run.seed, schedules).unwrap_or_else(|violation| panic!("{violation}"));
     let ledger_model::Figures { sent, rejected, put_back, .. } = figures;

@@ -7,15 +7,15 @@ use tokio::runtime::Builder;
 
 /// One run of one property.
 #[derive(Debug, Clone, Copy)]
-pub struct Run {
+pub(crate) struct Run {
     /// Of all that is random.
-    pub seed: u64,
+    pub(crate) seed: u64,
     full: bool,
 }
 
 impl Run {
     /// As `SEED` and `FULL_COUNTS` say.
-    pub fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         let seed = env::var("SEED").map(|seed| seed.parse().expect("SEED is a whole number"));
         Self {
             seed: seed.unwrap_or_else(|_| rand::random::<u32>().into()),
@@ -24,17 +24,17 @@ impl Run {
     }
 
     /// The count of a full run, or a tenth of it.
-    pub const fn count(&self, full: u64) -> u64 {
+    pub(crate) const fn count(&self, full: u64) -> u64 {
         if self.full { full } else { full.div_ceil(10) }
     }
 
-    pub fn random(&self) -> SmallRng {
+    pub(crate) fn random(&self) -> SmallRng {
         SmallRng::seed_from_u64(self.seed)
     }
 }
 
 /// Runs `attack` on a runtime such as `main!` has.
-pub fn block_on<F: Future>(attack: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(attack: F) -> F::Output {
     let runtime = Builder::new_multi_thread().enable_all().build().expect("there are threads");
     let output = runtime.block_on(attack);
     runtime.shutdown_background();
@@ -42,7 +42,7 @@ pub fn block_on<F: Future>(attack: F) -> F::Output {
 }
 
 /// Runs `attack` with a clock that stands still, and jumps to the next timer whenever nothing else is to do.
-pub fn block_on_paused<F: Future>(attack: F) -> F::Output {
+pub(crate) fn block_on_paused<F: Future>(attack: F) -> F::Output {
     let mut runtime = Builder::new_current_thread();
     runtime.enable_all().start_paused(true).build().expect("there is a thread").block_on(attack)
 }

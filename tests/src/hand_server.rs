@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_tungstenite::accept_async;
-use vantiq_connector::{ConnectorError, ConnectorSetBuilder};
+use vantiq_connector::{ConnectorError, ConnectorSetBuilder, ServerConfigBuilder};
 
 use crate::{Connector, Peer, config_at, within};
 
@@ -21,14 +21,22 @@ impl HandServer {
         Self(TcpListener::bind(("127.0.0.1", 0)).await.expect("there is a free port"))
     }
 
+    /// Settings for the source `a` of this server.
+    ///
+    /// # Panics
+    /// Never: it listens.
+    pub fn config(&self) -> ServerConfigBuilder {
+        let address = self.0.local_addr().expect("it listens");
+        config_at(&format!("http://{address}"), "token", &["a"])
+    }
+
     /// Runs `set` for the source `a` of this server.
     ///
     /// # Panics
     /// If the handlers do not fit.
     #[must_use]
     pub fn connector(&self, set: ConnectorSetBuilder) -> Connector {
-        let address = self.0.local_addr().expect("it listens");
-        Connector::start_with(set, config_at(&format!("http://{address}"), "token", &["a"]))
+        Connector::start_with(set, self.config())
     }
 
     /// The next link, when its `connectExtension` has come and waits for an answer.
