@@ -6,6 +6,8 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
+use super::redact::{self, cut};
+
 /// The `object` or `body` of a message: JSON text, a slice of the frame it came in.
 ///
 /// It is parsed once, in the task that uses it, straight into the type that is wanted. `Debug` shows its
@@ -84,11 +86,14 @@ pub struct ShapeError {
     message: String,
 }
 
+/// Names in a document can be of any length, and the path goes into log lines.
+const PATH_CHARS: usize = 300;
+
 impl ShapeError {
     fn new(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
         let path = match error.path().to_string() {
             path if path == "." => String::new(),
-            path => path,
+            path => cut(&path, PATH_CHARS),
         };
         // The position of a value inside a frame tells a reader nothing; the path does.
         let mut message = error.into_inner().to_string();
@@ -109,10 +114,10 @@ impl ShapeError {
         &self.message
     }
 
-    /// The same without any value of the document.
+    /// The same without any value of the document: what a type's own check says of a value is left out whole.
     #[must_use]
     pub fn redacted(&self) -> Self {
-        Self { path: self.path.clone(), message: super::redact::values_of(&self.message) }
+        Self { path: self.path.clone(), message: redact::values_of(&self.message) }
     }
 
     /// An error that `T`'s deserialisation did not raise itself.
@@ -158,6 +163,13 @@ mod tests {
         assert_eq!(error.path(), "general.ports[1]");
         assert_eq!(error.message(), r#"invalid type: string "hunter2", expected u16"#);
         assert_eq!(error.redacted().to_string(), "at `general.ports[1]`: invalid type: string, expected u16");
+    }
+
+    #[test]
+    fn a_path_is_no_longer_than_a_line() {
+        let json = format!(r#"{{"{}":"x"}}"#, "n".repeat(100_000));
+        let error = ShapeError::of::<std::collections::HashMap<String, u16>>(&json).unwrap();
+        assert_eq!(error.path().chars().count(), PATH_CHARS + 1);
     }
 
     #[test]

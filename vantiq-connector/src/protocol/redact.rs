@@ -27,11 +27,12 @@ const PROTOCOL_WORDS: [&str; 20] = [
     "null",
 ];
 
-/// The beginning of a frame that could not be decoded: its punctuation, the words of the protocol, and
-/// numbers of up to three digits. The rest is hidden, for it may be any part of a configuration document.
+/// The beginning of a frame that could not be decoded: its punctuation, the words of the protocol, and a
+/// status. The rest is hidden, for it may be any part of a configuration document.
 pub(crate) fn excerpt(frame: &[u8]) -> String {
     let text = String::from_utf8_lossy(&frame[..frame.len().min(16 * EXCERPT_CHARS)]);
     let mut shown = String::new();
+    let mut is_status = false;
     let mut rest = text.as_ref();
     while let Some(first) = rest.chars().next() {
         if shown.chars().count() >= EXCERPT_CHARS {
@@ -42,9 +43,12 @@ pub(crate) fn excerpt(frame: &[u8]) -> String {
         let (word, others) = rest.split_at(if end == 0 { first.len_utf8() } else { end });
         shown.push_str(match word {
             _ if first.is_control() => " ",
-            word if end == 0 || PROTOCOL_WORDS.contains(&word) || is_short_number(word) => word,
+            word if end == 0 || PROTOCOL_WORDS.contains(&word) => word,
+            word if is_status && is_short_number(word) => word,
             _ => "…",
         });
+        // Any other short number may be a part of a PIN.
+        is_status = word == "status" || is_status && end == 0;
         rest = others;
     }
     shown
@@ -59,16 +63,52 @@ fn is_short_number(word: &str) -> bool {
     word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// How the messages begin that serde and `serde_json` make themselves, so that it is known where the value is.
+const KNOWN_MESSAGES: [&str; 10] = [
+    "invalid type: ",
+    "invalid value: ",
+    "invalid length ",
+    "unknown variant ",
+    "unknown field ",
+    "missing field ",
+    "duplicate field ",
+    "data did not match any variant of untagged enum ",
+    "recursion limit exceeded",
+    "number out of range",
+];
+
+/// What a log shows of a deserialisation message at most, in characters.
+const MESSAGE_CHARS: usize = 300;
+
 /// A deserialisation message without the value that it quotes: `invalid type: string "x", expected u16`
-/// becomes `invalid type: string, expected u16`. Names of fields stay, they are the program's own.
+/// becomes `invalid type: string, expected u16`. Names of fields stay. A message that a type makes itself may
+/// have the value anywhere and is hidden.
 pub(super) fn values_of(message: &str) -> String {
-    if message.starts_with("missing field") || message.starts_with("unknown field") {
-        return message.to_owned();
+    if !KNOWN_MESSAGES.iter().any(|known| message.starts_with(known)) {
+        return "a value that the connector does not accept".to_owned();
     }
-    // The last one, for the value may have the same words in it.
-    let (found, expected) = message.rsplit_once(", expected ").unwrap_or((message, ""));
+    if message.starts_with("missing field") || message.starts_with("unknown field") {
+        return cut(message, MESSAGE_CHARS);
+    }
+    // The last one, for the value may have the same words in it; after a value in backticks, which escape
+    // nothing, there may be none.
+    let (found, expected) = match message.rsplit_once(", expected ") {
+        Some(parts) if !message.ends_with("there are no variants") => parts,
+        _ => (message, ""),
+    };
     let shown = found.split(['"', '`']).next().unwrap_or_default().trim_end();
-    if expected.is_empty() { shown.to_owned() } else { format!("{shown}, expected {expected}") }
+    cut(
+        &if expected.is_empty() { shown.to_owned() } else { format!("{shown}, expected {expected}") },
+        MESSAGE_CHARS,
+    )
+}
+
+/// The first characters of `text`.
+pub(super) fn cut(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -81,8 +121,9 @@ mod tests {
             excerpt(br#"{"op":"configureExtension","object":{"config":{"password":"hunter2","pin":123456"#),
             r#"{"op":"configureExtension","object":{"config":{"…":"…","…":…"#
         );
+        assert_eq!(excerpt(b"[123,45 6] \"status\": \"400\", 7"), "[…,… …] \"status\": \"400\", …");
         assert_eq!(excerpt(br#"{"status":200,"body":"half \" a token"#), r#"{"status":200,"body":"… \" … …"#);
-        assert_eq!(excerpt(br#"sword":"hunter2","limit":1"#), r#"…":"…","…":1"#);
+        assert_eq!(excerpt(br#"sword":"hunter2","limit":1"#), r#"…":"…","…":…"#);
         assert_eq!(excerpt(b"<html>\nhello"), "<…> …");
         assert_eq!(excerpt(&[0xff, b'a']), "…");
     }
@@ -99,7 +140,9 @@ mod tests {
             ("invalid value: integer `70000`, expected u16", "invalid value: integer, expected u16"),
             ("unknown variant `x`y`, expected one of `a`, `b`", "unknown variant, expected one of `a`, `b`"),
             ("missing field `port`", "missing field `port`"),
-            ("no such unit: \"x\"", "no such unit:"),
+            ("unknown variant `x, expected y`, there are no variants", "unknown variant"),
+            ("x is no unit", "a value that the connector does not accept"),
+            ("x, expected y", "a value that the connector does not accept"),
         ] {
             assert_eq!(values_of(message), shown);
         }
