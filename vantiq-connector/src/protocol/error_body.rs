@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, IgnoredAny},
+};
+use serde_json::value::RawValue;
 
 use super::{Payload, Status};
 
@@ -45,22 +48,73 @@ impl ServerError {
     /// Reads `body` as far as it can be read; whatever it is, there is a result.
     #[must_use]
     pub fn read(status: Status, body: &Payload) -> Self {
-        let body: Value = body.parse().unwrap_or(Value::Null);
-        let first = match &body {
-            Value::Array(errors) => errors.first().unwrap_or(&Value::Null),
-            other => other,
+        // Of a body as large as a message may be, only the members are parsed that are looked for.
+        let body = body.as_bytes();
+        let error = match serde_json::from_slice(body) {
+            Ok(First(error)) => error.map_or("null", RawValue::get).as_bytes(),
+            Err(_) => body,
         };
-        let text = |key: &str| first.get(key).and_then(Value::as_str).map(cut);
+        let members: Members<'_> = serde_json::from_slice(error).unwrap_or_default();
         Self {
             status,
-            code: text("code").or_else(|| text("messageCode")),
-            message: text("message").or_else(|| text("error")).or_else(|| first.as_str().map(cut)),
+            code: text(members.code).or_else(|| text(members.message_code)),
+            message: text(members.message)
+                .or_else(|| text(members.error))
+                .or_else(|| serde_json::from_slice(error).ok().map(cut)),
         }
     }
 }
 
-fn cut(text: &str) -> String {
-    text.chars().take(MESSAGE_CHARS).collect()
+/// The members of an error that are read. Each may be of any type.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Members<'a> {
+    #[serde(borrow)]
+    code: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message_code: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+/// The first item of a list.
+struct First<'a>(Option<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for First<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = First<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<First<'de>, A::Error> {
+                let first = items.next_element()?;
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(First(first))
+            }
+        }
+
+        deserializer.deserialize_seq(Visitor)
+    }
+}
+
+/// The text in `raw`, where there is one.
+fn text(raw: Option<&RawValue>) -> Option<String> {
+    serde_json::from_str(raw?.get()).ok().map(cut)
+}
+
+fn cut(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MESSAGE_CHARS) {
+        text.truncate(end);
+        text.shrink_to_fit();
+    }
+    text
 }
 
 impl fmt::Display for ServerError {
@@ -80,7 +134,7 @@ impl std::error::Error for ServerError {}
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -100,6 +154,20 @@ mod tests {
         for nothing in [json!(null), json!([]), json!({}), json!([7]), json!({"code": 7})] {
             assert_eq!(read(&nothing), (None, None), "{nothing}");
         }
+    }
+
+    #[test]
+    fn what_is_not_read_may_be_anything() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        for body in [
+            format!(r#"[{{"code":"c","message":"m","details":{deep}}},{deep}]"#),
+            r#"[{"code":"c","message":"m","details":"\ud800"},1e999]"#.to_owned(),
+        ] {
+            let raw: &RawValue = serde_json::from_str(&body).unwrap();
+            let error = ServerError::read(Status::ERROR, &Payload::from_value(raw).unwrap());
+            assert_eq!((error.code.as_deref(), error.message.as_deref()), (Some("c"), Some("m")));
+        }
+        assert_eq!(read(&json!("m".repeat(100_000))), (None, Some("m".repeat(MESSAGE_CHARS))));
     }
 
     #[test]

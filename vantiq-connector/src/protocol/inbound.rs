@@ -1,12 +1,12 @@
 //! [`Inbound`]: what a server sends.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::{Operation, Payload, ServerError, Status};
+use super::{Operation, Payload, ServerError, Status, redact::cut};
 
 /// A message from the server (`docs/PROTOCOL.md`, section 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Inbound {
     },
     /// A question to the source.
     Query {
-        /// Where the answers go; without it nobody can be answered.
+        /// Where the answers go; without it nobody can be answered. One of more than 256 bytes counts as none.
         reply_address: Option<String>,
         /// `object`: any JSON value, `null` where absent.
         object: Payload,
@@ -35,7 +35,7 @@ pub enum Inbound {
     Status(StatusMessage),
     /// An operation that a connector does not know, or that only a connector sends.
     Unknown {
-        /// The `op` as the server spelled it.
+        /// The `op` as the server spelled it, cut where it is longer than any.
         op: String,
     },
 }
@@ -46,7 +46,8 @@ pub enum Inbound {
 pub struct StatusMessage {
     /// Below 300: accepted.
     pub status: Status,
-    /// `headers.X-Request-Id`, where the server returned it (section 8).
+    /// `headers.X-Request-Id`, where the server returned it (section 8). One of more than 256 bytes counts as
+    /// none.
     pub request_id: Option<String>,
     /// Whatever came with it. The answer to `validate` holds credentials: never log it.
     pub body: Payload,
@@ -61,8 +62,14 @@ impl StatusMessage {
 
     /// Whether this is the answer to a `validate`, and not an acknowledgement: only that brings `userInfo`.
     pub(crate) fn is_validation(&self) -> bool {
-        let members: Result<HashMap<String, &RawValue>, _> = serde_json::from_slice(self.body.as_bytes());
-        members.is_ok_and(|members| members.contains_key("userInfo"))
+        // Nothing of the body is kept: it may be as large as a message may.
+        #[derive(Deserialize)]
+        struct Body {
+            #[serde(rename = "userInfo")]
+            _user_info: IgnoredAny,
+        }
+        let body = self.body.as_bytes();
+        body.starts_with(b"{") && serde_json::from_slice::<Body>(body).is_ok()
     }
 }
 
@@ -116,6 +123,21 @@ struct Headers {
     request_id: Option<String>,
 }
 
+/// No address or id is as long. They are repeated in answers, which have to fit into a message, and in logs.
+const LONGEST_NAME: usize = 256;
+
+impl MessageHeaders {
+    fn reply_address(self) -> Option<String> {
+        self.reply_address.filter(|address| address.len() <= LONGEST_NAME)
+    }
+}
+
+impl Headers {
+    fn request_id(self) -> Option<String> {
+        self.request_id.filter(|id| id.len() <= LONGEST_NAME)
+    }
+}
+
 /// Reads `raw` where it has the expected shape.
 fn read<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
     serde_json::from_str(raw?.get()).ok()
@@ -138,7 +160,7 @@ impl Inbound {
             return match envelope.status {
                 Some(status) => Ok(Self::Status(StatusMessage {
                     status,
-                    request_id: read::<Headers>(envelope.headers).and_then(|headers| headers.request_id),
+                    request_id: read(envelope.headers).and_then(Headers::request_id),
                     body: Payload::of_frame(frame, envelope.body),
                 })),
                 None => Err(DecodeError::Neither),
@@ -150,12 +172,11 @@ impl Inbound {
             }
             Ok(Operation::Publish) => Self::Publish { object: object() },
             Ok(Operation::Query) => Self::Query {
-                reply_address: read::<MessageHeaders>(envelope.message_headers)
-                    .and_then(|headers| headers.reply_address),
+                reply_address: read(envelope.message_headers).and_then(MessageHeaders::reply_address),
                 object: object(),
             },
             Ok(Operation::ReconnectRequired) => Self::ReconnectRequired,
-            _ => Self::Unknown { op: op.into_owned() },
+            _ => Self::Unknown { op: cut(&op, LONGEST_NAME) },
         })
     }
 }
@@ -242,6 +263,24 @@ mod tests {
         assert!(message.is_validation());
         let Inbound::Status(bare) = decode(r#"{"status":200}"#).unwrap() else { panic!("not a status") };
         assert!(!bare.is_validation());
+        for other in ["[{}]", r#"["userInfo"]"#, r#""userInfo""#, r#"{"user":{"userInfo":{}}}"#] {
+            let text = format!(r#"{{"status":200,"body":{other}}}"#);
+            let Inbound::Status(other) = decode(&text).unwrap() else { panic!("not a status") };
+            assert!(!other.is_validation(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_no_longer_than_a_line() {
+        let long = "n".repeat(100_000);
+        let Inbound::Unknown { op } = decode(&format!(r#"{{"op":"{long}"}}"#)).unwrap() else { panic!() };
+        assert_eq!(op.chars().count(), LONGEST_NAME + 1);
+        let query = format!(r#"{{"op":"query","messageHeaders":{{"REPLY_ADDR_HEADER":"{long}"}}}}"#);
+        let object = Payload::NULL;
+        assert_eq!(decode(&query).unwrap(), Inbound::Query { reply_address: None, object });
+        let status = format!(r#"{{"status":200,"headers":{{"X-Request-Id":"{long}"}}}}"#);
+        let Inbound::Status(status) = decode(&status).unwrap() else { panic!("not a status") };
+        assert_eq!(status.request_id, None);
     }
 
     #[test]
