@@ -41,10 +41,17 @@ impl Endpoint {
             return Err(UrlError::Empty);
         }
         let (scheme, rest) = target.split_once("://").unwrap_or(("https", target));
+        // Wherever the `@` is: a password may have any sign in it, and is not to be taken for a port or path.
+        if target.split('?').next().is_some_and(|address| address.contains('@')) {
+            return Err(UrlError::UserInfo);
+        }
         let tls = match scheme.to_ascii_lowercase().as_str() {
             "https" | "wss" => true,
             "http" | "ws" => false,
-            _ => return Err(UrlError::Scheme(scheme.to_owned())),
+            other if other.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+                return Err(UrlError::Scheme(scheme.to_owned()));
+            }
+            _ => return Err(UrlError::Syntax("what is before `://` is no scheme".into())),
         };
         let (authority, path_and_query) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let authority = authority_of(authority)?;
@@ -94,9 +101,6 @@ impl Endpoint {
 }
 
 fn authority_of(text: &str) -> Result<Authority, UrlError> {
-    if text.contains('@') {
-        return Err(UrlError::UserInfo);
-    }
     let authority: Authority = match text {
         "" => return Err(UrlError::NoHost),
         text => text.parse().map_err(|_| UrlError::Syntax("its host or port is malformed".into()))?,
@@ -105,9 +109,11 @@ fn authority_of(text: &str) -> Result<Authority, UrlError> {
     match port {
         _ if authority.host().is_empty() => Err(UrlError::NoHost),
         // `Authority` accepts any digits as a port and then says that there is none.
-        Some((_, port)) if authority.port_u16().is_none() => {
-            Err(UrlError::Syntax(format!("`{port}` is not a port")))
-        }
+        Some((_, port)) if authority.port_u16().is_none() => Err(UrlError::Syntax(match port {
+            port if port.bytes().all(|byte| byte.is_ascii_digit()) => format!("`{port}` is not a port"),
+            // Not quoted: the `@` behind a password may be missing.
+            _ => "its port is not a number".into(),
+        })),
         _ => Ok(authority),
     }
 }
@@ -206,6 +212,10 @@ mod tests {
             ("https://:8080", "host"),
             ("https:///path", "names no host"),
             ("https://user:hunter2@h", "user name"),
+            ("https://user:hunter2/3@h", "user name"),
+            ("user:hunter2@https://h", "user name"),
+            ("user:hunter2://h", "no scheme"),
+            ("https://user:hunter2", "port"),
             ("https://h:99999", "`99999` is not a port"),
             ("https://h:x", "port"),
             ("https://h h", "malformed"),
