@@ -701,6 +701,13 @@ mod tests {
     }
 
     #[test]
+    fn a_token_on_a_line_of_its_own_is_not_shown() {
+        let config = with("q3JhdGhlcmxvbmd0b2tlbm9mc29tZWJvZHllbHNl=").unwrap();
+        let warning = &config.warnings[0].text;
+        assert!(warning.starts_with("server.config:4: unknown key of 40 bytes is ignored;"), "{warning}");
+    }
+
+    #[test]
     fn of_connect_kw_args_only_the_verification_means_something() {
         let config = with(r#"connectKWArgs={"disableSslVerification": true, "max_size": 1}"#).unwrap();
         assert!(config.disable_ssl_verification);

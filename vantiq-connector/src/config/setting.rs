@@ -54,6 +54,9 @@ const FOREIGN: [&str; 4] = ["modelDirectory", "defaultBindPort", "defaultBindAdd
 /// How alike a known word must be to be proposed for an unknown one, from 0 to 1.
 const LIKENESS: f64 = 0.75;
 
+/// A longer unknown key is not shown, in bytes: it may be the rest of a token that a line break cut in two.
+const LONGEST_KEY: usize = 30;
+
 /// Something in the settings that is ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Warning {
@@ -154,9 +157,13 @@ impl Settings {
     fn warning(&self, property: &Property) -> Warning {
         let place = self.origin.as_ref().map(|path| format!("{}:{}: ", path.display(), property.line));
         let key = property.key.clone();
+        let shown = match key.len() {
+            0..=LONGEST_KEY => format!("unknown key `{key}`"),
+            len => format!("unknown key of {len} bytes"),
+        };
         let hint = nearest(&key, &KNOWN).map(|known| format!("; did you mean `{known}`?"));
         let text = format!(
-            "{}unknown key `{key}` is ignored{} if it is the connector's own, announce it with `ConnectorSetBuilder::own_key`",
+            "{}{shown} is ignored{} if it is the connector's own, announce it with `ConnectorSetBuilder::own_key`",
             place.unwrap_or_default(),
             hint.as_deref().unwrap_or(";")
         );
