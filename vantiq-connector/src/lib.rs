@@ -11,6 +11,9 @@ mod context;
 mod delivery;
 mod erased;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 mod health;
 /// What the tests of this repository check from outside. Not part of the API.

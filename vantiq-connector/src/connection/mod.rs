@@ -20,3 +20,8 @@ mod sessions;
 mod state;
 
 pub(crate) use actor::Actor;
+#[cfg(any(test, fuzzing))]
+pub(crate) use {
+    retry::LinkEnd,
+    state::{Effect, Event, Phase, Protocol},
+};

@@ -88,6 +88,12 @@ impl Protocol {
         Self { phase: Phase::Authenticating(1) }
     }
 
+    /// The state in the middle of a link.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) const fn at(phase: Phase) -> Self {
+        Self { phase }
+    }
+
     pub(crate) const fn phase(&self) -> Phase {
         self.phase
     }
@@ -185,13 +191,9 @@ mod tests {
         message(r#"{"op":"configureExtension","object":{"config":{}}}"#)
     }
 
-    fn at(phase: Phase) -> Protocol {
-        Protocol { phase }
-    }
-
     /// Takes `event` in `phase`; returns the phase after it, and the effect.
     fn step(phase: Phase, event: Event) -> (Phase, Effect) {
-        let mut protocol = at(phase);
+        let mut protocol = Protocol::at(phase);
         let effect = protocol.on(event);
         (protocol.phase, effect)
     }
