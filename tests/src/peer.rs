@@ -25,6 +25,13 @@ impl Peer {
         within(self.0.send(frame)).await.expect("the connector keeps the link");
     }
 
+    /// Sends any frame, after which the connector may end the link at once.
+    pub async fn send_last(mut self, frame: Message) {
+        // It need not have been taken whole.
+        let _ = within(self.0.send(frame)).await;
+        self.until_closed().await;
+    }
+
     /// Sends any message.
     pub async fn send(&mut self, message: &Value) {
         self.send_frame(Message::text(message.to_string())).await;
