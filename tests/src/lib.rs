@@ -1,10 +1,11 @@
 //! What the whole-path tests share: a connector set beside a simulator or a server written by hand, handlers
-//! for it, deadlines, and a captured log.
+//! for it, deadlines, a captured log, and all else that a process says.
 #![forbid(unsafe_code)]
 
 mod chain;
 mod connector;
 mod deadline;
+mod everything;
 mod gate;
 mod hand_server;
 mod handlers;
@@ -15,6 +16,7 @@ mod seen;
 pub use chain::chain;
 pub use connector::{Connector, config, config_at, hasty};
 pub use deadline::within;
+pub use everything::Everything;
 pub use gate::Gate;
 pub use hand_server::HandServer;
 pub use handlers::{Echo, Quiet};
