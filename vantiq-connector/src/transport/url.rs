@@ -1,6 +1,6 @@
 //! [`Endpoint`]: where a WebSocket is opened, made from `targetServer` (`docs/PROTOCOL.md`, section 1).
 
-use std::fmt;
+use std::{fmt, net::Ipv6Addr};
 
 use http::{
     Uri,
@@ -108,6 +108,7 @@ fn authority_of(text: &str) -> Result<Authority, UrlError> {
     let port = text.rsplit_once(':').filter(|(host, _)| !text.ends_with(']') && !host.is_empty());
     match port {
         _ if authority.host().is_empty() => Err(UrlError::NoHost),
+        _ if !is_host_and_port(text) => Err(UrlError::Syntax("its host is malformed".into())),
         // `Authority` accepts any digits as a port and then says that there is none.
         Some((_, port)) if authority.port_u16().is_none() => Err(UrlError::Syntax(match port {
             port if port.bytes().all(|byte| byte.is_ascii_digit()) => format!("`{port}` is not a port"),
@@ -115,6 +116,19 @@ fn authority_of(text: &str) -> Result<Authority, UrlError> {
             _ => "its port is not a number".into(),
         })),
         _ => Ok(authority),
+    }
+}
+
+/// Whether brackets and colons are where they belong: `Authority` accepts them anywhere, and then takes the
+/// wrong part for the host and knows of no port.
+fn is_host_and_port(text: &str) -> bool {
+    match text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+        Some((address, port)) => {
+            // The zone behind `%` is a name.
+            let address = address.split('%').next().unwrap_or_default();
+            address.parse::<Ipv6Addr>().is_ok() && (port.is_empty() || port.starts_with(':'))
+        }
+        None => !text.contains(['[', ']']) && text.matches(':').count() <= 1,
     }
 }
 
@@ -219,6 +233,11 @@ mod tests {
             ("https://h:99999", "`99999` is not a port"),
             ("https://h:x", "port"),
             ("https://h h", "malformed"),
+            ("https://h[::1]", "malformed"),
+            ("https://[h]", "malformed"),
+            ("https://[::1]h", "malformed"),
+            ("https://user:hunter2[::1]", "malformed"),
+            ("https://fe80::1", "malformed"),
             ("https://h/a b", "path"),
         ] {
             let error = Endpoint::parse(target).unwrap_err().to_string();
