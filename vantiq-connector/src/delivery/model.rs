@@ -3,7 +3,7 @@
 //!
 //! One schedule is a random walk: messages are sent, read and processed by the server, replies come, links are
 //! lost. After each step the model says what is wrong, if anything. Quiet moments are sound here: they come only
-//! when all replies have come. Whether they are in practice is the business of [`Quiet`](super::Quiet).
+//! when all replies have come. Whether they are in practice is the business of `Quiet`.
 
 use std::{
     collections::{BTreeMap, VecDeque},
