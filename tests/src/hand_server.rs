@@ -2,7 +2,6 @@
 
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio_tungstenite::accept_async;
 use vantiq_connector::{ConnectorError, ConnectorSetBuilder, ServerConfigBuilder};
 
 use crate::{Connector, Peer, config_at, within};
@@ -45,12 +44,7 @@ impl HandServer {
     /// If something else comes first.
     pub async fn attaching(&self) -> Peer {
         let (connection, _) = within(self.0.accept()).await.expect("it listens");
-        let socket = within(accept_async(connection)).await.expect("the connector opens a WebSocket");
-        let mut peer = Peer::new(socket);
-        assert_eq!(peer.receive().await["op"], "validate");
-        peer.send(&json!({"status": 200, "body": {"userInfo": {}}})).await;
-        assert_eq!(peer.receive().await["op"], "connectExtension");
-        peer
+        Peer::attaching(connection).await
     }
 
     /// The next link, when it has its configuration, `{}`.

@@ -10,8 +10,10 @@ mod gate;
 mod hand_server;
 mod handlers;
 mod log;
+mod memory_server;
 mod peer;
 mod seen;
+mod wire;
 
 pub use chain::chain;
 pub use connector::{Connector, config, config_at, hasty};
@@ -21,5 +23,7 @@ pub use gate::Gate;
 pub use hand_server::HandServer;
 pub use handlers::{Echo, Quiet};
 pub use log::Log;
+pub use memory_server::{Entrance, MemoryServer};
 pub use peer::Peer;
 pub use seen::{count, until};
+pub use wire::{Fault, Faults, Wire};

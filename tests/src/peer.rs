@@ -2,19 +2,32 @@
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::mpsc,
+};
+use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
 
 use crate::within;
 
-/// The server's end of a link of a [`HandServer`](crate::HandServer). Pings are answered while it is read,
+/// The server's end of a link of a [`HandServer`](crate::HandServer) or a
+/// [`MemoryServer`](crate::MemoryServer). Pings are answered while it is read,
 /// and only then. Whatever the test does not expect is a panic.
 #[derive(Debug)]
-pub struct Peer(WebSocketStream<TcpStream>);
+pub struct Peer<S = TcpStream>(WebSocketStream<S>);
 
-impl Peer {
-    pub(crate) const fn new(socket: WebSocketStream<TcpStream>) -> Self {
-        Self(socket)
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    /// Does the handshake over `connection` up to the `connectExtension`, which waits for an answer then.
+    ///
+    /// # Panics
+    /// If something else comes first.
+    pub async fn attaching(connection: S) -> Self {
+        let mut peer = Self(within(accept_async(connection)).await.expect("the connector opens a WebSocket"));
+        assert_eq!(peer.receive().await["op"], "validate");
+        peer.send(&json!({"status": 200, "body": {"userInfo": {}}})).await;
+        assert_eq!(peer.receive().await["op"], "connectExtension");
+        peer
     }
 
     /// Sends any frame.
@@ -170,6 +183,42 @@ impl Peer {
         within(async { while let Some(Ok(_)) = self.0.next().await {} }).await;
     }
 
+    /// Goes on by itself until the link ends: sends what comes from `outgoing`, and answers each message with
+    /// what `reply` makes of it. Reads and writes without waiting for each other, as a server does.
+    ///
+    /// Cancel safe in so far as dropping it drops the link.
+    pub async fn serve(
+        self,
+        mut outgoing: mpsc::UnboundedReceiver<Value>,
+        mut reply: impl FnMut(Value) -> Option<Value>,
+    ) {
+        let (mut sink, mut stream) = self.0.split();
+        let (replies_tx, mut replies) = mpsc::unbounded_channel();
+        let reading = async {
+            while let Some(Ok(frame)) = stream.next().await {
+                if let Some(answer) = message_in(&frame).and_then(&mut reply) {
+                    // The other half below lives as long as this one.
+                    let _ = replies_tx.send(answer);
+                }
+            }
+        };
+        let writing = async {
+            loop {
+                let message = tokio::select! {
+                    Some(answer) = replies.recv() => answer,
+                    Some(message) = outgoing.recv() => message,
+                };
+                if sink.send(Message::text(message.to_string())).await.is_err() {
+                    return std::future::pending().await;
+                }
+            }
+        };
+        tokio::select! {
+            () = reading => {}
+            () = writing => {}
+        }
+    }
+
     /// The next frame of any kind.
     async fn frame(&mut self) -> Message {
         let frame = self.0.next().await;
@@ -180,8 +229,14 @@ impl Peer {
 /// The message in a frame that may have one.
 fn message(frame: &Message) -> Option<Value> {
     match frame {
-        Message::Text(text) => Some(serde_json::from_str(text).expect("the connector sends JSON")),
-        Message::Ping(_) | Message::Pong(_) => None,
+        Message::Text(_) | Message::Ping(_) | Message::Pong(_) => message_in(frame),
         other => panic!("{other:?}"),
+    }
+}
+
+fn message_in(frame: &Message) -> Option<Value> {
+    match frame {
+        Message::Text(text) => Some(serde_json::from_str(text).expect("the connector sends JSON")),
+        _ => None,
     }
 }
