@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod ledger;
+mod liveness;
 mod run;
 
 use std::{
@@ -23,7 +24,11 @@ use run::Run;
 type Property = (&'static str, fn(&Run) -> String);
 
 /// All properties, in the order of the table.
-const PROPERTIES: &[Property] = &[("ledger against its model", ledger::agrees_with_its_model)];
+const PROPERTIES: &[Property] = &[
+    ("ledger against its model", ledger::agrees_with_its_model),
+    ("half-open, each direction: noticed within 25 s", liveness::notices_half_open_links),
+    ("300 publishes to a 2 s handler: link kept, all handled", liveness::keeps_the_link_of_a_slow_handler),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
