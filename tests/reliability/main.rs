@@ -8,6 +8,7 @@
 //! * Words on the command line run those properties alone whose names hold one of them.
 #![forbid(unsafe_code)]
 
+mod herd;
 mod ledger;
 mod liveness;
 mod run;
@@ -28,6 +29,8 @@ const PROPERTIES: &[Property] = &[
     ("ledger against its model", ledger::agrees_with_its_model),
     ("half-open, each direction: noticed within 25 s", liveness::notices_half_open_links),
     ("300 publishes to a 2 s handler: link kept, all handled", liveness::keeps_the_link_of_a_slow_handler),
+    ("a source refused for 60 s: at most 12 attempts", herd::asks_seldom_while_refused),
+    ("1,000 sources lose the server together", herd::comes_back_without_a_stampede),
 ];
 
 fn main() -> ExitCode {
