@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, iter};
 
-use crate::{Abandoned, ConfigError, TransportError, protocol::ServerError};
+use crate::{Abandoned, ConfigError, StoreError, TransportError, protocol::ServerError};
 
 /// Why a connector set could not be built, or ended on its own.
 ///
@@ -44,6 +44,9 @@ pub enum ConnectorError {
         /// The type of the other handler.
         second: &'static str,
     },
+    /// The outbox file cannot be used, and `outboxOnError=refuse`. Exit code 74.
+    #[error("the outbox cannot be kept in its file")]
+    Outbox(#[source] StoreError),
     /// The server could not be reached, and `failOnConnectionError=true`. Exit code 69.
     #[error("the server cannot be reached")]
     Unreachable(#[source] TransportError),
@@ -66,8 +69,9 @@ pub enum ConnectorError {
 }
 
 impl ConnectorError {
-    /// The exit code of the process: 64 for settings, 69 for a server that cannot be reached, 75 for work
-    /// left undone at a stop, 77 for refused credentials, 70 for anything else.
+    /// The exit code of the process: 64 for settings, 69 for a server that cannot be reached, 74 for an outbox
+    /// file that cannot be used, 75 for work left undone at a stop, 77 for refused credentials, 70 for anything
+    /// else.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_)
@@ -78,6 +82,7 @@ impl ConnectorError {
             #[cfg(feature = "logging")]
             Self::Logging(_) => 64,
             Self::Unreachable(_) => 69,
+            Self::Outbox(_) => 74,
             Self::Abandoned(_) => 75,
             Self::CredentialsRefused(_) => 77,
             Self::Runtime(_) | Self::Interrupted | Self::Defect => 70,

@@ -39,7 +39,10 @@ pub use config::{ConfigError, HealthPolicy, Secret, ServerConfig, ServerConfigBu
 pub use config::{LoggingError, setup_logging};
 pub use connector_set::{ConnectorSet, ConnectorSetBuilder, ConnectorSetHandle, start};
 pub use context::NotShared;
-pub use delivery::{AckProfile, Delivery, DeliveryError, NotifyError, OverflowPolicy, Receipt};
+pub use delivery::{
+    AckProfile, Delivery, DeliveryError, NotifyError, OutboxOnError, OutboxSync, OverflowPolicy, Receipt,
+    StoreError, StoreErrorKind,
+};
 pub use error::ConnectorError;
 pub use handler::{SourceHandler, VantiqSource};
 pub use health::HealthError;

@@ -46,12 +46,18 @@ impl Source {
     /// Waits while the outbox is full, unless [`OverflowPolicy`](crate::OverflowPolicy) says otherwise. May
     /// be called from `connect`: the event leaves once the session is connected.
     ///
+    /// With `outboxFile` it also waits until the event is in the file, as
+    /// [`OutboxSync`](crate::OutboxSync) says; with `Always`, until it is on the disk.
+    ///
     /// # Errors
-    /// [`NotifyError::Serialize`], [`TooLarge`](NotifyError::TooLarge) or [`Closed`](NotifyError::Closed);
-    /// the event was not accepted.
+    /// [`NotifyError::Serialize`], [`TooLarge`](NotifyError::TooLarge), [`Store`](NotifyError::Store) or
+    /// [`Closed`](NotifyError::Closed); the event was not accepted. When the connector stops while the event
+    /// is being written, `Closed` may come although it is in the file.
     ///
     /// # Cancel safety
-    /// Cancel safe: while it waits, nothing is accepted. A cancelled call loses its place in the order.
+    /// Cancel safe: while it waits for room, nothing is accepted. A cancelled call loses its place in the
+    /// order. With `outboxFile`, a call that is cancelled while the event is being written may have been
+    /// accepted: the event is sent all the same, and who calls again sends it twice.
     pub async fn notify<T: Serialize + ?Sized>(&self, event: &T) -> Result<Receipt, NotifyError> {
         self.push(event, self.context.options.time_to_live).await
     }
@@ -75,10 +81,11 @@ impl Source {
         self.push(event, Some(time_to_live)).await
     }
 
-    /// As [`notify`](Self::notify), without waiting.
+    /// As [`notify`](Self::notify), without waiting. With `outboxFile`, it is the receipt that tells where the
+    /// event could not be stored: [`DeliveryError::NotStored`](crate::DeliveryError::NotStored).
     ///
     /// # Errors
-    /// As `notify`, and [`NotifyError::Full`] where that would wait.
+    /// As `notify`, and [`NotifyError::Full`] where that would wait for room.
     pub fn try_notify<T: Serialize + ?Sized>(&self, event: &T) -> Result<Receipt, NotifyError> {
         let draft = self.draft(event, self.context.options.time_to_live)?;
         self.context.outbox.offer(draft).map(|(receipt, offered)| self.context.offered(receipt, &offered))

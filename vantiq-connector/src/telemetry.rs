@@ -119,6 +119,11 @@ counts! {
     notifications_expired,
     /// Notifications given up when the source was closed, with their outcome unknown.
     notifications_abandoned,
+    /// Notifications whose outcome was not known when the source was closed, and that stay in the outbox file
+    /// for the next start.
+    notifications_kept,
+    /// Notifications found in the outbox file at the start. They count in no other count of what was accepted.
+    notifications_restored,
     /// Queries that had no more time when the source was closed: their callers got
     /// [`QueryError::CLOSING`](crate::QueryError::CLOSING).
     queries_abandoned,

@@ -13,7 +13,7 @@ use super::{
     setting::{IN_QUOTES, Settings, Warning, in_quotes, key},
 };
 use crate::{
-    delivery::AckProfile,
+    delivery::{AckProfile, OutboxOnError, OutboxSync, StoreSettings},
     source_pattern::{NameFault, name_fault},
     transport::{CertificateFile, Endpoint, Proxy},
 };
@@ -26,6 +26,10 @@ const TOKEN_VARIABLE: &str = "CONNECTOR_AUTH_TOKEN";
 const TCP_PROBE_PORT: u16 = 8000;
 /// The server's limit for one message of a connector, as seen in 2019 (section 10).
 const MAX_MESSAGE_BYTES: usize = 262_144;
+/// How large the outbox file may become: a few times what one source keeps in memory.
+const OUTBOX_MAX_BYTES: u64 = 256 << 20;
+/// Below this the file has no room for its own bookkeeping.
+const LEAST_OUTBOX_BYTES: u64 = 4 << 20;
 /// Below this not even an error answer fits.
 const LEAST_MESSAGE_BYTES: usize = 1_024;
 
@@ -55,6 +59,8 @@ pub struct ServerConfig {
     pub(crate) request_ids: bool,
     /// Handshakes begun in a second, at most.
     pub(crate) connect_rate: Option<f64>,
+    /// Where the outbox is kept across restarts.
+    pub(crate) store: Option<StoreSettings>,
     /// What to tell the operator, once there is a log.
     pub(crate) warnings: Vec<Warning>,
     values: HashMap<String, String>,
@@ -190,6 +196,7 @@ impl ServerConfig {
                 .unwrap_or_default(),
             request_ids: settings.boolean(key::REQUEST_IDS, false)?,
             connect_rate: settings.read(key::CONNECT_RATE, "a number above 0, such as 50", rate)?,
+            store: store(&settings)?,
             warnings,
             values: settings.into_values(),
         })
@@ -324,6 +331,27 @@ fn max_message_bytes(settings: &Settings) -> Result<usize, ConfigError> {
     Ok(bytes.unwrap_or(MAX_MESSAGE_BYTES))
 }
 
+fn store(settings: &Settings) -> Result<Option<StoreSettings>, ConfigError> {
+    let sync = settings.read(key::OUTBOX_SYNC, "`always`, `interval` or `never`", OutboxSync::parse)?;
+    let expected = format!("a number of bytes, {LEAST_OUTBOX_BYTES} or more");
+    let max_bytes = settings.read(key::OUTBOX_MAX_BYTES, &expected, |text| {
+        text.parse().ok().filter(|&bytes: &u64| bytes >= LEAST_OUTBOX_BYTES)
+    })?;
+    let on_error = settings.read(key::OUTBOX_ON_ERROR, "`refuse` or `memory`", OutboxOnError::parse)?;
+    let Some(file) = settings.text(key::OUTBOX_FILE) else { return Ok(None) };
+    if !cfg!(feature = "durable") {
+        let what =
+            "needs the feature `durable` of vantiq-connector; build the program with it, or leave it out";
+        return Err(settings.fault(key::OUTBOX_FILE, Fault::Unfit(what.into())));
+    }
+    Ok(Some(StoreSettings {
+        file: file.into(),
+        sync: sync.unwrap_or_default(),
+        max_bytes: max_bytes.unwrap_or(OUTBOX_MAX_BYTES),
+        on_error: on_error.unwrap_or_default(),
+    }))
+}
+
 impl fmt::Debug for ServerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // `values` is left out: it holds the token, and whatever a connector keeps there.
@@ -345,6 +373,7 @@ impl fmt::Debug for ServerConfig {
             .field("ack_profile", &self.ack_profile)
             .field("request_ids", &self.request_ids)
             .field("connect_rate", &self.connect_rate)
+            .field("store", &self.store)
             .finish_non_exhaustive()
     }
 }
@@ -470,6 +499,31 @@ impl ServerConfigBuilder {
         self.set(key::CONNECT_RATE, per_second.to_string())
     }
 
+    /// `outboxFile`: the file in which accepted notifications survive the process. One for each connector set.
+    /// Needs the feature `durable`. By default they are kept in memory only.
+    #[must_use]
+    pub fn outbox_file(self, path: impl AsRef<Path>) -> Self {
+        self.set(key::OUTBOX_FILE, path.as_ref().to_string_lossy())
+    }
+
+    /// `outboxSync`: when the outbox file is forced to the disk. Default [`OutboxSync::Always`].
+    #[must_use]
+    pub fn outbox_sync(self, sync: OutboxSync) -> Self {
+        self.set(key::OUTBOX_SYNC, sync.as_str())
+    }
+
+    /// `outboxMaxBytes`: how large the outbox file may become, 4 MiB at least. Default 256 MiB.
+    #[must_use]
+    pub fn outbox_max_bytes(self, bytes: u64) -> Self {
+        self.set(key::OUTBOX_MAX_BYTES, bytes.to_string())
+    }
+
+    /// `outboxOnError`: what happens when the outbox file cannot be used. Default [`OutboxOnError::Refuse`].
+    #[must_use]
+    pub fn outbox_on_error(self, on_error: OutboxOnError) -> Self {
+        self.set(key::OUTBOX_ON_ERROR, on_error.as_str())
+    }
+
     /// Any key, with the text that the file would have; for keys of the connector's own. Announce those with
     /// [`own_key`](crate::ConnectorSetBuilder::own_key).
     #[must_use]
@@ -559,6 +613,20 @@ mod tests {
             (
                 "sources=a,b,",
                 "server.config:4: `sources` has an empty entry; write a name between any two commas",
+            ),
+            (
+                "outboxSync=yes",
+                "server.config:4: `outboxSync` is `yes`; write `always`, `interval` or `never`",
+            ),
+            (
+                "outboxMaxBytes=1",
+                "server.config:4: `outboxMaxBytes` is `1`; write a number of bytes, 4194304 or more",
+            ),
+            ("outboxOnError=go", "server.config:4: `outboxOnError` is `go`; write `refuse` or `memory`"),
+            #[cfg(not(feature = "durable"))]
+            (
+                "outboxFile=x",
+                "server.config:4: `outboxFile` needs the feature `durable` of vantiq-connector; build the program with it, or leave it out",
             ),
             ("sources=a, b ,a", "server.config:4: `sources` names `a` twice; write each source once"),
             (
@@ -754,6 +822,20 @@ mod tests {
         );
         let error = ServerConfig::builder().target_server("h").auth_token("t").source("a,b").build();
         assert!(error.unwrap_err().to_string().contains("comma"));
+    }
+
+    #[cfg(feature = "durable")]
+    #[test]
+    fn the_outbox_file_has_defaults_and_code_says_the_same() {
+        let defaults = with("outboxFile = state/outbox").unwrap().store.unwrap();
+        assert_eq!(defaults.file, Path::new("state/outbox"));
+        assert_eq!((defaults.sync, defaults.on_error), (OutboxSync::Always, OutboxOnError::Refuse));
+        assert_eq!(defaults.max_bytes, 256 << 20);
+        let code = ServerConfig::builder().target_server("h").auth_token("t").source("a").outbox_file("x");
+        let code = code.outbox_sync(OutboxSync::Interval).outbox_on_error(OutboxOnError::Memory);
+        let expected = "outboxFile=x\noutboxSync=interval\noutboxOnError=memory\noutboxMaxBytes=5000000";
+        let store = code.outbox_max_bytes(5_000_000).build().unwrap().store;
+        assert_eq!(store, with(expected).unwrap().store);
     }
 
     #[test]

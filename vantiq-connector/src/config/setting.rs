@@ -24,11 +24,15 @@ pub(super) mod key {
     pub(crate) const ACK_PROFILE: &str = "ackProfile";
     pub(crate) const REQUEST_IDS: &str = "requestIds";
     pub(crate) const CONNECT_RATE: &str = "connectRate";
+    pub(crate) const OUTBOX_FILE: &str = "outboxFile";
+    pub(crate) const OUTBOX_SYNC: &str = "outboxSync";
+    pub(crate) const OUTBOX_MAX_BYTES: &str = "outboxMaxBytes";
+    pub(crate) const OUTBOX_ON_ERROR: &str = "outboxOnError";
     pub(crate) const PROXY: &str = "proxy";
     pub(crate) const CA_CERTIFICATE_FILE: &str = "caCertificateFile";
 }
 
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 21] = [
     key::TARGET_SERVER,
     key::AUTH_TOKEN,
     key::SOURCES,
@@ -44,6 +48,10 @@ const KNOWN: [&str; 17] = [
     key::ACK_PROFILE,
     key::REQUEST_IDS,
     key::CONNECT_RATE,
+    key::OUTBOX_FILE,
+    key::OUTBOX_SYNC,
+    key::OUTBOX_MAX_BYTES,
+    key::OUTBOX_ON_ERROR,
     key::PROXY,
     key::CA_CERTIFICATE_FILE,
 ];

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     ConnectorError,
     context::SourceContext,
+    delivery::Left,
     erased::ErasedSource,
     telemetry::{Abandoned, SourceState},
     transport::{TransportError, TransportErrorKind},
@@ -148,8 +149,12 @@ impl Drop for Actor {
         let context = &self.context;
         context.stop.cancel();
         context.outbox.close();
-        let abandoned = context.outbox.abandon();
+        let Left { abandoned, kept } = context.outbox.abandon();
         context.counters.notifications_abandoned.add(abandoned as u64);
+        context.counters.notifications_kept.add(kept as u64);
+        if kept > 0 {
+            info!(kept, "notifications stay in the outbox file for the next start");
+        }
         context.set_state(SourceState::Closed);
         let abandoned = Abandoned::of(std::iter::once(context.counters.snapshot()));
         if abandoned.is_empty() {

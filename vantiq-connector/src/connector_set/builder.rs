@@ -8,7 +8,7 @@ use super::{ConnectorSet, Member};
 use crate::{
     ConnectorError, OverflowPolicy, ServerConfig, SourceHandler,
     context::{Bound, Options, SetContext, Shared, SourceContext},
-    delivery::Window,
+    delivery::{Store, Window},
     erased::{ErasedSource, Of},
     transport::CustomDial,
 };
@@ -224,7 +224,7 @@ impl ConnectorSetBuilder {
     /// # Errors
     /// [`ConnectorError::Config`] and [`Connection`](ConnectorError::Connection) for a mistake in the settings, [`NoHandler`](ConnectorError::NoHandler)
     /// and [`TwoHandlers`](ConnectorError::TwoHandlers) for a source that no handler, or no single one,
-    /// serves.
+    /// serves, [`Outbox`](ConnectorError::Outbox) for an outbox file that cannot be used.
     pub fn build(self) -> Result<ConnectorSet, ConnectorError> {
         let mut config = match self.settings {
             Settings::Find => ServerConfig::find()?,
@@ -235,13 +235,17 @@ impl ConnectorSetBuilder {
         let handlers: Result<Vec<_>, ConnectorError> =
             config.sources.iter().map(|name| choose(name, &self.handlers)).collect();
         let (names, handlers) = (config.sources.clone(), handlers?);
-        let context = Arc::new(SetContext::new(config, self.options.clamped(), self.shared));
+        let store = config.store.as_ref().map(Store::open).transpose().map_err(ConnectorError::Outbox)?;
+        let context = Arc::new(SetContext::new(config, self.options.clamped(), self.shared, store));
         context.dialer.check().map_err(ConnectorError::Connection)?;
         let member = |(name, handler)| Member {
             context: Arc::new(SourceContext::new(name, Arc::clone(&context))),
             handler,
         };
         let members = names.into_iter().zip(handlers).map(member).collect();
+        if let Some(store) = &context.store {
+            store.all_drawers_taken();
+        }
         Ok(ConnectorSet { context, members })
     }
 }

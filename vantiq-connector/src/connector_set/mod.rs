@@ -94,6 +94,7 @@ impl ConnectorSet {
             warn!("{}", warning.text);
         }
         let _closed = self.context.closed.clone().drop_guard();
+        let _stored = CloseStore(&self.context);
         self.context.serving.cancel();
         let following = match self.context.config.health_policy {
             HealthPolicy::Manual => None,
@@ -107,6 +108,9 @@ impl ConnectorSet {
         let result = self.until_closed(actors, &stop).await;
         drop(following);
         self.context.probe.close().await;
+        if let Some(store) = &self.context.store {
+            store.close().await;
+        }
         let counts = self.members.iter().map(|member| member.context.counters.snapshot());
         let abandoned = Abandoned::of(counts);
         if abandoned.is_empty() {
@@ -150,6 +154,17 @@ impl ConnectorSet {
 
     fn contexts(&self) -> impl Iterator<Item = Arc<SourceContext>> + '_ {
         self.members.iter().map(|member| Arc::clone(&member.context))
+    }
+}
+
+/// Closes the outbox file even where `serve` is dropped: handles of the set may live on.
+struct CloseStore<'a>(&'a SetContext);
+
+impl Drop for CloseStore<'_> {
+    fn drop(&mut self) {
+        if let Some(store) = &self.0.store {
+            store.begin_close();
+        }
     }
 }
 

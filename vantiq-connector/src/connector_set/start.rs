@@ -17,6 +17,7 @@ use crate::{ConnectorError, error};
 /// | 64 | a mistake in the settings or the command line |
 /// | 69 | the server cannot be reached, with `failOnConnectionError=true` |
 /// | 70 | anything else |
+/// | 74 | the outbox file cannot be used |
 /// | 75 | stopped as asked for, with work left undone; the last line of the log says how much |
 /// | 77 | the server refused the access token on the first connect |
 #[must_use]

@@ -12,13 +12,20 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::{Options, Shared, pacer::Pacer};
-use crate::{ServerConfig, delivery::Known, health::Probe, transport::Dialer};
+use crate::{
+    ServerConfig,
+    delivery::{Known, Store},
+    health::Probe,
+    transport::Dialer,
+};
 
 /// What all sources of a set share.
 pub(crate) struct SetContext {
     pub(crate) config: ServerConfig,
     pub(crate) options: Arc<Options>,
     pub(crate) dialer: Dialer,
+    /// The outbox file, where there is one.
+    pub(crate) store: Option<Store>,
     pub(crate) shared: Shared,
     pub(crate) probe: Probe,
     /// Bounds the handshakes under way, so that a thousand sources do not stampede.
@@ -40,7 +47,7 @@ pub(crate) struct SetContext {
 }
 
 impl SetContext {
-    pub(crate) fn new(config: ServerConfig, options: Options, shared: Shared) -> Self {
+    pub(crate) fn new(config: ServerConfig, options: Options, shared: Shared, store: Option<Store>) -> Self {
         let dialer = Dialer::new(
             config.endpoint.clone(),
             config.proxy.clone(),
@@ -56,6 +63,7 @@ impl SetContext {
             config,
             options: Arc::new(options),
             dialer,
+            store,
             shared,
             state_changed: Notify::new(),
             stop: CancellationToken::new(),

@@ -26,7 +26,7 @@ pub(crate) struct SourceContext {
     pub(crate) set: Arc<SetContext>,
     pub(crate) options: Arc<Options>,
     pub(crate) reconnect_secret: Secret,
-    pub(crate) outbox: Outbox,
+    pub(crate) outbox: Arc<Outbox>,
     pub(crate) query_slots: Arc<Semaphore>,
     /// Asks for a new session.
     pub(crate) reconnect: Notify,
@@ -41,15 +41,21 @@ pub(crate) struct SourceContext {
 impl SourceContext {
     pub(crate) fn new(name: String, set: Arc<SetContext>) -> Self {
         let options = Arc::clone(&set.options);
+        let (outbox, last_request_id) = match &set.store {
+            Some(store) => (store.keep(options.outbox(), &name), store.first_request_id()),
+            None => (options.outbox(), 0),
+        };
+        let counters = Counters::default();
+        counters.notifications_restored.add(outbox.len() as u64);
         Self {
             reconnect_secret: reconnect_secret(&name, set.config.reconnect_secret.as_ref()),
-            outbox: options.outbox(),
+            outbox: Arc::new(outbox),
             query_slots: Arc::new(Semaphore::new(options.max_queries)),
             reconnect: Notify::new(),
             stop: set.stop.child_token(),
-            counters: Counters::default(),
+            counters,
             state: watch::Sender::new(SourceState::Connecting),
-            last_request_id: AtomicU64::new(0),
+            last_request_id: AtomicU64::new(last_request_id),
             name,
             set,
             options,
@@ -131,7 +137,7 @@ impl SourceContext {
         let config =
             crate::ServerConfig::builder().target_server("http://localhost").auth_token("t").source("a");
         let config = config.build().expect("nothing is missing");
-        let set = SetContext::new(config, options, super::Shared::default());
+        let set = SetContext::new(config, options, super::Shared::default(), None);
         Arc::new(Self::new("a".into(), Arc::new(set)))
     }
 }

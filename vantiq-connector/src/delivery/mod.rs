@@ -1,5 +1,5 @@
 //! From `notify` to a receipt: the [`Outbox`] holds what waits, the [`Ledger`] what was sent and not yet
-//! acknowledged. Knows no sockets and no clock.
+//! acknowledged; the [`Store`] keeps both in a file, where there is one. Knows no sockets and no clock.
 
 mod ack_profile;
 mod ledger;
@@ -8,11 +8,14 @@ pub mod model;
 mod outbox;
 mod quiet;
 mod receipt;
+mod store;
 
 pub use ack_profile::AckProfile;
 pub(crate) use ledger::{Evidence, Known, Ledger, Other, Replied, Settled, Window};
-pub(crate) use outbox::{Draft, Entry, Offered, Outbox};
+pub(crate) use outbox::{Draft, Entry, Left, Offered, Outbox};
 pub use outbox::{NotifyError, OverflowPolicy};
 pub(crate) use quiet::{CALM, Due, Quiet};
 pub use receipt::{Delivery, DeliveryError, Receipt};
 use receipt::{Outcome, receipt};
+pub use store::{OutboxOnError, OutboxSync, StoreError, StoreErrorKind};
+pub(crate) use store::{Store, StoreSettings};

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
@@ -11,7 +11,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::{DeliveryError, Outcome, Receipt, receipt};
+use super::{
+    DeliveryError, Outcome, Receipt, StoreError, receipt,
+    store::{Drawer, Kept},
+};
 use crate::budget::{Budget, NoRoom, Room};
 
 /// What happens to a notification when the outbox is full.
@@ -45,6 +48,9 @@ pub enum NotifyError {
     /// The outbox is full. Only `try_notify` says so, and only under [`OverflowPolicy::Block`].
     #[error("the outbox is full")]
     Full,
+    /// It could not be written to the outbox file.
+    #[error("the notification was not stored")]
+    Store(#[source] StoreError),
     /// The source was closed, or the connector stops.
     #[error("the source is closed")]
     Closed,
@@ -68,18 +74,51 @@ pub(crate) struct Draft {
 pub(crate) struct Entry {
     pub(crate) draft: Draft,
     outcome_tx: oneshot::Sender<Outcome>,
+    /// `None` where it was left by the run before, and there is no room.
     _room: Option<Room>,
+    /// Its place in the outbox file, where it has one.
+    kept: Option<Kept>,
 }
 
 impl Entry {
+    /// The same, now that it is in the outbox file.
+    #[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "nothing is without a store"))]
+    pub(crate) fn kept(self, kept: Kept) -> Self {
+        Self { kept: Some(kept), ..self }
+    }
+
     fn is_expired(&self, now: Instant) -> bool {
         self.draft.expires_at.is_some_and(|at| at <= now)
     }
 
-    /// Tells the receipt and gives the room back.
+    /// Tells the receipt and gives the room back. In the outbox file it stays only where the outcome is not
+    /// known.
     pub(crate) fn resolve(self, outcome: Outcome) {
+        if let Some(kept) = self.kept
+            && outcome != Err(DeliveryError::Unknown)
+        {
+            kept.release();
+        }
         // Nobody may be waiting for it; that is no fault.
         let _ = self.outcome_tx.send(outcome);
+    }
+}
+
+/// Tells when a notification is in the outbox file. One that need not be is at once.
+#[derive(Debug)]
+pub(crate) struct Stored(Option<oneshot::Receiver<Result<(), StoreError>>>);
+
+impl Stored {
+    #[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "nothing is without a store"))]
+    pub(crate) const fn when(stored_rx: oneshot::Receiver<Result<(), StoreError>>) -> Self {
+        Self(Some(stored_rx))
+    }
+
+    /// Waits for it.
+    async fn done(self) -> Result<(), NotifyError> {
+        let Some(stored_rx) = self.0 else { return Ok(()) };
+        // Nobody tells it any more when the file is closed.
+        stored_rx.await.map_or(Err(NotifyError::Closed), |stored| stored.map_err(NotifyError::Store))
     }
 }
 
@@ -89,6 +128,8 @@ impl Entry {
 pub(crate) struct Outbox {
     policy: OverflowPolicy,
     budget: Budget,
+    /// Where entries are kept in a file, until their outcome is known.
+    drawer: Option<Drawer>,
     waiting: Mutex<Waiting>,
     filled: Notify,
     /// Told when something expires sooner than was known.
@@ -102,6 +143,15 @@ struct Waiting {
     expiry: Option<Instant>,
     /// Whether what waited was given up.
     abandoned: bool,
+}
+
+/// What was given up at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// These are lost, or arrived without an acknowledgement.
+    pub(crate) abandoned: usize,
+    /// These are in the outbox file, for the next start.
+    pub(crate) kept: usize,
 }
 
 /// What [`Outbox::offer`] made of a notification.
@@ -120,41 +170,63 @@ impl Outbox {
         Self {
             policy,
             budget: Budget::new(messages, bytes),
+            drawer: None,
             waiting: Mutex::default(),
             filled: Notify::new(),
             expires_sooner: Notify::new(),
         }
     }
 
-    /// Accepts `draft`, waiting for room where the policy is to wait.
-    ///
-    /// Cancel safe: while it waits nothing is accepted yet.
-    pub(crate) async fn push(&self, draft: Draft) -> Result<(Receipt, Offered), NotifyError> {
-        match self.policy {
-            OverflowPolicy::Block => {
-                let room = self.budget.take(draft.frame.len()).await.ok_or(NotifyError::Closed)?;
-                Ok((self.accept(draft, room), Offered::Accepted))
-            }
-            OverflowPolicy::DropOldest | OverflowPolicy::DropNewest => self.offer(draft),
+    /// The same with its entries kept in `drawer`, and with those that the run before left there.
+    #[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "nothing is without a store"))]
+    pub(crate) fn kept_in(self, drawer: Drawer, left: Vec<(Draft, Kept)>) -> Self {
+        for (draft, kept) in left {
+            // Where there is no room it counts beyond the bound: it is here, whatever the bound.
+            let room = self.budget.try_take(draft.frame.len()).ok();
+            let (outcome_tx, _) = receipt();
+            self.append(Entry { draft, outcome_tx, _room: room, kept: Some(kept) });
         }
+        Self { drawer: Some(drawer), ..self }
     }
 
-    /// Accepts `draft` at once, or does with it what the policy says.
-    pub(crate) fn offer(&self, draft: Draft) -> Result<(Receipt, Offered), NotifyError> {
+    /// Accepts `draft`, waiting for room where the policy is to wait, and until it is in the outbox file,
+    /// where there is one.
+    ///
+    /// Cancel safe: while it waits for room nothing is accepted yet. While it waits for the file, it may be.
+    pub(crate) async fn push(self: &Arc<Self>, draft: Draft) -> Result<(Receipt, Offered), NotifyError> {
+        let (receipt, stored, offered) = match self.policy {
+            OverflowPolicy::Block => {
+                let room = self.budget.take(draft.frame.len()).await.ok_or(NotifyError::Closed)?;
+                let (receipt, stored) = self.accept(draft, room);
+                (receipt, stored, Offered::Accepted)
+            }
+            OverflowPolicy::DropOldest | OverflowPolicy::DropNewest => self.admit(draft)?,
+        };
+        stored.done().await?;
+        Ok((receipt, offered))
+    }
+
+    /// Accepts `draft` at once, or does with it what the policy says. Where it then cannot be written to the
+    /// outbox file its receipt says [`DeliveryError::NotStored`].
+    pub(crate) fn offer(self: &Arc<Self>, draft: Draft) -> Result<(Receipt, Offered), NotifyError> {
+        self.admit(draft).map(|(receipt, _, offered)| (receipt, offered))
+    }
+
+    fn admit(self: &Arc<Self>, draft: Draft) -> Result<(Receipt, Stored, Offered), NotifyError> {
         let mut dropped = 0;
         loop {
             match (self.budget.try_take(draft.frame.len()), self.policy) {
                 (Ok(room), _) => {
-                    let receipt = self.accept(draft, room);
+                    let (receipt, stored) = self.accept(draft, room);
                     let offered =
                         if dropped == 0 { Offered::Accepted } else { Offered::AcceptedFor(dropped) };
-                    return Ok((receipt, offered));
+                    return Ok((receipt, stored, offered));
                 }
                 (Err(NoRoom::Closed), _) => return Err(NotifyError::Closed),
                 (Err(NoRoom::Full), OverflowPolicy::Block) => return Err(NotifyError::Full),
                 (Err(NoRoom::Full), OverflowPolicy::DropOldest) if self.drop_oldest() => dropped += 1,
                 // Nothing is left to give way: all room is taken by what was sent already.
-                (Err(NoRoom::Full), _) => return Ok((dropped_receipt(), Offered::Dropped)),
+                (Err(NoRoom::Full), _) => return Ok((dropped_receipt(), Stored(None), Offered::Dropped)),
             }
         }
     }
@@ -217,36 +289,53 @@ impl Outbox {
         self.lock().entries.is_empty()
     }
 
+    /// How many wait to be sent.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().entries.len()
+    }
+
     /// Accepts nothing any more; what waits stays.
     pub(crate) fn close(&self) {
         self.budget.close();
     }
 
-    /// Gives up what still waits; its receipts say [`DeliveryError::Unknown`]. Returns how many these were.
-    pub(crate) fn abandon(&self) -> usize {
+    /// Gives up what still waits; its receipts say [`DeliveryError::Unknown`].
+    pub(crate) fn abandon(&self) -> Left {
         let abandoned = {
             let mut waiting = self.lock();
             waiting.abandoned = true;
             std::mem::take(&mut waiting.entries)
         };
-        let count = abandoned.len();
+        let kept = abandoned.iter().filter(|entry| entry.kept.is_some()).count();
+        let left = Left { abandoned: abandoned.len() - kept, kept };
         for entry in abandoned {
             entry.resolve(Err(DeliveryError::Unknown));
         }
-        count
+        left
     }
 
-    fn accept(&self, draft: Draft, room: Room) -> Receipt {
-        let (outcome_tx, receipt) = receipt();
+    /// Adds an accepted entry behind all others.
+    pub(crate) fn append(&self, entry: Entry) {
         let mut waiting = self.lock();
         // A producer may have got its room just before the end; dropping the entry resolves its receipt.
         if !waiting.abandoned {
-            self.expires(&mut waiting, draft.expires_at);
-            waiting.entries.push_back(Entry { draft, outcome_tx, _room: Some(room) });
+            self.expires(&mut waiting, entry.draft.expires_at);
+            waiting.entries.push_back(entry);
             self.filled.notify_one();
         }
-        drop(waiting);
-        receipt
+    }
+
+    fn accept(self: &Arc<Self>, draft: Draft, room: Room) -> (Receipt, Stored) {
+        let (outcome_tx, receipt) = receipt();
+        let entry = Entry { draft, outcome_tx, _room: Some(room), kept: None };
+        let stored = if let Some(drawer) = &self.drawer {
+            // It comes back through `append`.
+            drawer.put(entry, Arc::clone(self))
+        } else {
+            self.append(entry);
+            Stored(None)
+        };
+        (receipt, stored)
     }
 
     fn drop_oldest(&self) -> bool {
@@ -285,13 +374,17 @@ mod tests {
         Draft { frame: Bytes::from_static(text.as_bytes()), request_id: None, expires_at: None }
     }
 
+    fn outbox(policy: OverflowPolicy, messages: usize, bytes: usize) -> Arc<Outbox> {
+        Arc::new(Outbox::new(policy, messages, bytes))
+    }
+
     fn drained(outbox: &Outbox) -> Vec<Bytes> {
         std::iter::from_fn(|| outbox.pop()).map(|entry| entry.draft.frame.clone()).collect()
     }
 
     #[tokio::test]
     async fn entries_leave_in_order_and_those_put_back_leave_first() {
-        let outbox = Outbox::new(OverflowPolicy::Block, 10, 1000);
+        let outbox = outbox(OverflowPolicy::Block, 10, 1000);
         for text in ["1", "2", "3", "4"] {
             drop(outbox.push(draft(text)).await.unwrap());
         }
@@ -302,7 +395,7 @@ mod tests {
 
     #[tokio::test]
     async fn under_block_the_producer_waits_until_an_entry_is_resolved() {
-        let outbox = Outbox::new(OverflowPolicy::Block, 1, 1000);
+        let outbox = outbox(OverflowPolicy::Block, 1, 1000);
         let (first, _) = outbox.push(draft("1")).await.unwrap();
         assert!(matches!(outbox.offer(draft("2")), Err(NotifyError::Full)));
         let sent = outbox.pop().unwrap();
@@ -316,7 +409,7 @@ mod tests {
 
     #[tokio::test]
     async fn under_drop_oldest_the_oldest_unsent_gives_way() {
-        let outbox = Outbox::new(OverflowPolicy::DropOldest, 2, 1000);
+        let outbox = outbox(OverflowPolicy::DropOldest, 2, 1000);
         let (first, _) = outbox.push(draft("1")).await.unwrap();
         drop(outbox.push(draft("2")).await.unwrap());
         let (_, offered) = outbox.push(draft("3")).await.unwrap();
@@ -327,7 +420,7 @@ mod tests {
 
     #[tokio::test]
     async fn under_drop_newest_the_new_one_is_dropped() {
-        let outbox = Outbox::new(OverflowPolicy::DropNewest, 1, 1000);
+        let outbox = outbox(OverflowPolicy::DropNewest, 1, 1000);
         drop(outbox.push(draft("1")).await.unwrap());
         let (second, offered) = outbox.push(draft("2")).await.unwrap();
         assert_eq!((offered, second.await), (Offered::Dropped, Err(DeliveryError::Dropped)));
@@ -336,7 +429,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_has_expired_is_given_up_and_makes_room() {
-        let outbox = Outbox::new(OverflowPolicy::Block, 2, 1000);
+        let outbox = outbox(OverflowPolicy::Block, 2, 1000);
         let now = Instant::now();
         let after = |seconds| now + std::time::Duration::from_secs(seconds);
         let expiring = |text, seconds| {
@@ -360,11 +453,11 @@ mod tests {
 
     #[tokio::test]
     async fn abandoned_entries_resolve_as_unknown_and_a_closed_outbox_accepts_nothing() {
-        let outbox = Outbox::new(OverflowPolicy::Block, 2, 1000);
+        let outbox = outbox(OverflowPolicy::Block, 2, 1000);
         let (receipt, _) = outbox.push(draft("1")).await.unwrap();
         outbox.close();
         assert!(matches!(outbox.push(draft("2")).await, Err(NotifyError::Closed)));
-        assert_eq!(outbox.abandon(), 1);
+        assert_eq!(outbox.abandon(), Left { abandoned: 1, kept: 0 });
         assert_eq!(receipt.await, Err(DeliveryError::Unknown));
     }
 }

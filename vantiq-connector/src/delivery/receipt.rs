@@ -8,6 +8,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
+use super::StoreError;
 use crate::protocol::ServerError;
 
 /// What became of one notification, told exactly once.
@@ -46,7 +47,12 @@ pub enum DeliveryError {
     /// It was not acknowledged within its time to live, and waited to be sent, or to be sent again.
     #[error("the notification expired before it could be sent")]
     Expired,
-    /// The connector stopped before the server acknowledged it: it may have arrived or not.
+    /// It could not be written to the outbox file, and was not sent. Only of
+    /// [`try_notify`](crate::Source::try_notify), which does not wait for that.
+    #[error("the notification was not stored")]
+    NotStored(#[source] StoreError),
+    /// The connector stopped before the server acknowledged it: it may have arrived or not. With an outbox
+    /// file it is sent after the next start.
     #[error("the connector stopped before the server acknowledged the notification")]
     Unknown,
 }

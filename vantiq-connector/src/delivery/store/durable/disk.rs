@@ -1,0 +1,151 @@
+//! [`Disk`]: a disk for tests, in memory, that can lose power and be full.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use rand::{Rng, RngExt};
+use redb::StorageBackend;
+
+/// What a disk writes at once, whatever happens.
+const SECTOR: usize = 512;
+
+/// A disk. Its clones are the same disk.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Disk(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// What is read.
+    content: Vec<u8>,
+    /// What survives.
+    synced: Vec<u8>,
+    /// What may survive.
+    since: Vec<Change>,
+    /// How many more changes there are before the power fails.
+    power: Option<usize>,
+    /// How long the content may become.
+    room: Option<usize>,
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Len(usize),
+    Write(usize, Vec<u8>),
+}
+
+impl Change {
+    fn apply(&self, content: &mut Vec<u8>) {
+        match self {
+            Self::Len(len) => content.resize(*len, 0),
+            Self::Write(offset, data) => {
+                let end = offset + data.len();
+                if content.len() < end {
+                    content.resize(end, 0);
+                }
+                content[*offset..end].copy_from_slice(data);
+            }
+        }
+    }
+
+    /// The sectors of it that were written when the power failed.
+    fn torn(&self, rng: &mut impl Rng) -> Vec<Self> {
+        match self {
+            Self::Len(_) => vec![self.clone()],
+            Self::Write(offset, data) => {
+                let sectors = data.chunks(SECTOR).enumerate().filter(|_| rng.random());
+                sectors.map(|(n, sector)| Self::Write(offset + n * SECTOR, sector.to_vec())).collect()
+            }
+        }
+    }
+}
+
+impl Disk {
+    /// One with this content.
+    pub(super) fn with(content: Vec<u8>) -> Self {
+        Self(Arc::new(Mutex::new(State { synced: content.clone(), content, ..State::default() })))
+    }
+
+    /// The power fails after so many changes.
+    pub(super) fn fail_after(&self, changes: usize) {
+        self.lock().power = Some(changes);
+    }
+
+    /// The disk has room for so many bytes, or for any number.
+    pub(super) fn limit(&self, room: Option<usize>) {
+        self.lock().room = room;
+    }
+
+    pub(super) fn content(&self) -> Vec<u8> {
+        self.lock().content.clone()
+    }
+
+    /// What is on it when the power is back: what was synced, and of what was changed since any part.
+    pub(super) fn after_power_failure(&self, rng: &mut impl Rng) -> Self {
+        let state = self.lock();
+        let mut content = state.synced.clone();
+        for change in &state.since {
+            match rng.random_range(0..3) {
+                0 => {}
+                1 => change.apply(&mut content),
+                _ => change.torn(rng).iter().for_each(|part| part.apply(&mut content)),
+            }
+        }
+        Self::with(content)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    fn change(&self, change: Change) -> io::Result<()> {
+        let mut state = self.lock();
+        match &mut state.power {
+            Some(0) => return Err(io::Error::other("no power")),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        // A file may be made longer than there is room: only what is written takes some.
+        if let Change::Write(offset, data) = &change
+            && state.room.is_some_and(|room| offset + data.len() > room)
+        {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        change.apply(&mut state.content);
+        state.since.push(change);
+        Ok(())
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.lock().content.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let state = self.lock();
+        let offset = usize::try_from(offset).unwrap();
+        let from = state.content.get(offset..).and_then(|rest| rest.get(..out.len()));
+        out.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.change(Change::Len(usize::try_from(len).unwrap()))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        if state.power == Some(0) {
+            return Err(io::Error::other("no power"));
+        }
+        state.synced = state.content.clone();
+        state.since.clear();
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.change(Change::Write(usize::try_from(offset).unwrap(), data.to_vec()))
+    }
+}

@@ -1,0 +1,196 @@
+//! [`Store`]: the handle of the outbox file, whose [`Writer`] is a thread of its own.
+
+mod backend;
+#[cfg(test)]
+mod disk;
+mod file;
+mod live;
+mod pending;
+mod place;
+mod record;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tokio::sync::oneshot;
+use tracing::{error, info};
+
+use self::{
+    file::StoreFile,
+    live::Live,
+    pending::Pending,
+    place::{Place, Rescued},
+    record::Record,
+    writer::{Insert, Key, Op, Writer},
+};
+use super::{OutboxOnError, OutboxSync, StoreError, StoreErrorKind, StoreSettings};
+use crate::delivery::outbox::{Entry, Outbox, Stored};
+
+/// Notifications of the run before, by source, in order.
+type Left = BTreeMap<String, Vec<Record>>;
+
+/// The outbox file of a connector set.
+#[derive(Debug)]
+pub(crate) struct Store {
+    ops_tx: mpsc::Sender<Op>,
+    left: Mutex<Left>,
+    first_request_id: u64,
+}
+
+/// The part of the file that is one source's.
+#[derive(Debug, Clone)]
+pub(crate) struct Drawer {
+    source: Arc<str>,
+    ops_tx: mpsc::Sender<Op>,
+}
+
+/// A notification in the file. It stays there unless it is [released](Self::release).
+#[derive(Debug)]
+pub(crate) struct Kept {
+    key: Key,
+    ops_tx: mpsc::Sender<Op>,
+}
+
+impl Store {
+    /// Opens the outbox file and reads what the run before left in it.
+    pub(crate) fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
+        Self::at(Place::new(settings.clone()))
+    }
+
+    fn at(place: Place) -> Result<Self, StoreError> {
+        let (file, records) = open(&place)?;
+        let since = now_as_number();
+        // Where the clock went back, or where what is in the file could not be read.
+        let next = records.last_key_value().map_or(since, |(last, _)| since.max(last + 1));
+        let last_id = records.values().filter_map(|record| record.request_id).max();
+        let mut live = Live::default();
+        for record in records.values() {
+            live.add(&record.source.as_str().into(), record.number);
+        }
+        let (ops_tx, ops_rx) = mpsc::channel();
+        let builder = thread::Builder::new().name("vantiq-outbox".into());
+        let path = place.settings.file.clone();
+        let writer = Writer::new(place, file, live, next, ops_rx);
+        builder
+            .spawn(|| writer.run())
+            .map_err(|error| StoreError::new(&path, StoreErrorKind::Unusable, Some(&error)))?;
+        let mut left = Left::new();
+        for record in records.into_values() {
+            left.entry(record.source.clone()).or_default().push(record);
+        }
+        let first_request_id = last_id.map_or(since, |last| since.max(last));
+        Ok(Self { ops_tx, left: Mutex::new(left), first_request_id })
+    }
+
+    /// The same `outbox`, of `source`, with its entries kept in the file, and with those that the run before
+    /// left there.
+    pub(crate) fn keep(&self, outbox: Outbox, source: &str) -> Outbox {
+        let drawer = Drawer { source: source.into(), ops_tx: self.ops_tx.clone() };
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).remove(source);
+        let kept = |record: Record| (record.draft(), drawer.kept(record.number));
+        let left = left.unwrap_or_default().into_iter().map(kept).collect();
+        outbox.kept_in(drawer, left)
+    }
+
+    /// Every source has its drawer; what is left belongs to none of them.
+    pub(crate) fn all_drawers_taken(&self) {
+        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        for (source, records) in left {
+            info!(
+                source,
+                count = records.len(),
+                "notifications of a source that is not configured stay in the outbox file"
+            );
+        }
+    }
+
+    /// A number below all `requestId`s of this run, and above those of earlier runs.
+    pub(crate) const fn first_request_id(&self) -> u64 {
+        self.first_request_id
+    }
+
+    /// Writes what is left and closes the file, sooner or later.
+    pub(crate) fn begin_close(&self) -> oneshot::Receiver<()> {
+        let (closed_tx, closed_rx) = oneshot::channel();
+        // Where nobody takes it, the file is closed.
+        let _ = self.ops_tx.send(Op::Close(closed_tx));
+        closed_rx
+    }
+
+    /// Writes what is left and closes the file. It is closed when this returns.
+    pub(crate) async fn close(&self) {
+        let _ = self.begin_close().await;
+    }
+}
+
+impl Drawer {
+    /// Writes `entry`, then hands it to `outbox`.
+    pub(crate) fn put(&self, entry: Entry, outbox: Arc<Outbox>) -> Stored {
+        let (stored_tx, stored_rx) = oneshot::channel();
+        let (source, ops_tx) = (Arc::clone(&self.source), self.ops_tx.clone());
+        // Where nobody takes it, both its ends tell so.
+        let _ = self.ops_tx.send(Op::Insert(Insert { entry, outbox, source, ops_tx, stored_tx }));
+        Stored::when(stored_rx)
+    }
+
+    fn kept(&self, number: u64) -> Kept {
+        Kept { key: Key { source: Arc::clone(&self.source), number }, ops_tx: self.ops_tx.clone() }
+    }
+}
+
+impl Kept {
+    /// Its outcome is known: removes it from the file.
+    pub(crate) fn release(self) {
+        let _ = self.ops_tx.send(Op::Remove(self.key));
+    }
+}
+
+/// What is in the file, by number.
+type Records = BTreeMap<u64, Record>;
+
+/// Opens the file and reads it; does what is to be done about one that cannot be used.
+fn open(place: &Place) -> Result<(Result<StoreFile, StoreError>, Records), StoreError> {
+    let error = match read(place) {
+        Ok((file, records)) => return Ok((Ok(file), records)),
+        Err(error) => error,
+    };
+    // Two that write to one file are a mistake in the settings, whatever is to be done about errors.
+    if place.settings.on_error == OutboxOnError::Refuse || error.kind() == StoreErrorKind::InUse {
+        return Err(error);
+    }
+    let error = match rescue_damaged(place, error) {
+        Ok(Rescued { file, records, .. }) => return Ok((Ok(file), records)),
+        Err(error) => error,
+    };
+    let cause = crate::error::chain(&error);
+    error!(error = cause, "notifications are kept in memory only; a restart loses them");
+    Ok((Err(error), Records::new()))
+}
+
+fn read(place: &Place) -> Result<(StoreFile, Records), StoreError> {
+    let file = place.open()?;
+    let records = file.load().map_err(|fault| place.error(&fault))?;
+    Ok((file, records))
+}
+
+fn rescue_damaged(place: &Place, error: StoreError) -> Result<Rescued, StoreError> {
+    if error.kind() != StoreErrorKind::Damaged {
+        return Err(error);
+    }
+    let rescued = place.rescue(&Pending::default())?;
+    rescued.log(&error);
+    Ok(rescued)
+}
+
+/// The time in microseconds: no run counts so fast that it reaches the beginning of the next.
+fn now_as_number() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

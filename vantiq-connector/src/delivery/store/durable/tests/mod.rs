@@ -1,0 +1,119 @@
+//! The store as a whole, on real files and on disks that fail.
+
+mod bound;
+mod damage;
+mod policies;
+mod power;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
+use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
+
+use super::{
+    OutboxOnError, OutboxSync, StoreSettings,
+    file::{Fault, StoreFile},
+    pending::Pending,
+    place::Place,
+    record::Record,
+};
+use crate::delivery::outbox::Draft;
+
+/// A folder of the test's own.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static LAST: AtomicUsize = AtomicUsize::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        Self(env::temp_dir().join(format!("vantiq-connector-{}-{number}", std::process::id())))
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("state/outbox")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn settings(file: &Path) -> StoreSettings {
+    let (sync, on_error) = (OutboxSync::Always, OutboxOnError::Refuse);
+    StoreSettings { file: file.to_owned(), sync, max_bytes: u64::MAX, on_error }
+}
+
+fn draft(text: impl Into<Bytes>) -> Draft {
+    Draft { frame: text.into(), request_id: None, expires_at: None }
+}
+
+/// A number that the environment sets.
+fn setting(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// Runs `case` so many times, or as often as `OUTBOX_CASES` says, each with another seed, which is printed
+/// where it fails. `OUTBOX_SEED` is the first of them.
+fn cases(name: &str, default: u64, mut case: impl FnMut(&mut StdRng)) {
+    let seed = setting("OUTBOX_SEED").unwrap_or_else(rand::random::<u64>);
+    let count = setting("OUTBOX_CASES").unwrap_or(default);
+    println!("{name}: {count} cases from OUTBOX_SEED={seed}");
+    for seed in (0..count).map(|number| seed.wrapping_add(number)) {
+        let failed = Failed { name, seed };
+        case(&mut StdRng::seed_from_u64(seed));
+        std::mem::forget(failed);
+    }
+}
+
+/// Tells the seed of the case that panics.
+struct Failed<'a> {
+    name: &'a str,
+    seed: u64,
+}
+
+impl Drop for Failed<'_> {
+    fn drop(&mut self) {
+        eprintln!("{}: failed with OUTBOX_SEED={} OUTBOX_CASES=1", self.name, self.seed);
+    }
+}
+
+/// What a file should hold, and what is done to it next.
+#[derive(Default)]
+struct Model {
+    held: Vec<Record>,
+    last: u64,
+}
+
+impl Model {
+    /// The next transaction: some come, some of the oldest go. Returns what is held after it.
+    fn next(&mut self, rng: &mut impl Rng) -> (Pending, Vec<Record>) {
+        let (mut pending, mut held) = (Pending::default(), self.held.clone());
+        for record in held.drain(..rng.random_range(0..=self.held.len())) {
+            pending.remove(record.number);
+        }
+        for _ in 0..rng.random_range(0..8) {
+            self.last += 1;
+            let size = if rng.random_bool(0.1) { 20_000 } else { 300 };
+            let frame = vec![rng.random(); rng.random_range(0..size)];
+            let (number, frame) = (self.last, frame.into());
+            let source = ["a", "b"][rng.random_range(0..2)];
+            let oldest =
+                held.iter().find(|record| record.source == source).map_or(number, |record| record.number);
+            let record =
+                Record { number, oldest, source: source.into(), frame, request_id: None, expires_at: None };
+            pending.insert(record.clone());
+            held.push(record);
+        }
+        (pending, held)
+    }
+}
+
+fn load(file: &StoreFile) -> Result<Vec<Record>, Fault> {
+    Ok(file.load()?.into_values().collect())
+}

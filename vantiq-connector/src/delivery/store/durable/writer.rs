@@ -1,0 +1,361 @@
+//! [`Writer`]: the one thread that touches the file.
+//!
+//! It takes all that has come meanwhile and writes it with one transaction. Then it hands the notifications to
+//! their outboxes itself, in the order in which they came. So nothing is sent that is not written (with
+//! [`OutboxSync::Interval`], nothing that is not about to be), and the order stays. Removals may be late: each
+//! that is lost only means that a notification is sent twice.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+    time::Instant,
+};
+
+use tokio::sync::oneshot;
+use tracing::{error, info};
+
+use super::{
+    OutboxOnError, OutboxSync, StoreError, StoreErrorKind,
+    file::StoreFile,
+    live::Live,
+    pending::Pending,
+    place::{Place, Rescued},
+    record::Record,
+};
+use crate::delivery::{
+    DeliveryError,
+    outbox::{Entry, Outbox},
+};
+
+/// How much is written with one transaction, that nobody waits too long for others.
+const MOST_INSERTS: usize = 4_096;
+const MOST_BYTES: usize = 4 << 20;
+
+/// What the writer is to do.
+pub(super) enum Op {
+    Insert(Insert),
+    Remove(Key),
+    /// Write what is left, close the file, and tell so.
+    Close(oneshot::Sender<()>),
+}
+
+/// A notification in the file.
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    pub(super) source: Arc<str>,
+    pub(super) number: u64,
+}
+
+/// A notification that is to be written, and then handed to its outbox.
+pub(super) struct Insert {
+    pub(super) entry: Entry,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) source: Arc<str>,
+    /// By which it will be removed.
+    pub(super) ops_tx: Sender<Op>,
+    pub(super) stored_tx: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// What came at once.
+#[derive(Default)]
+struct Batch {
+    inserts: Vec<Insert>,
+    removes: Vec<Key>,
+    close: Option<oneshot::Sender<()>>,
+    /// Whether there will be no other.
+    last: bool,
+}
+
+/// The one thread that touches the file.
+pub(super) struct Writer {
+    place: Place,
+    ops_rx: Receiver<Op>,
+    /// `None` while it cannot be used.
+    file: Option<StoreFile>,
+    pending: Pending,
+    /// When `pending` is to be written at the latest.
+    due: Option<Instant>,
+    trouble: Option<Trouble>,
+    live: Live,
+    /// Number of the next notification.
+    next: u64,
+}
+
+/// The file cannot be used, or takes nothing more.
+struct Trouble {
+    error: StoreError,
+    retry_at: Instant,
+    /// Notifications that were not written for it.
+    missed: u64,
+}
+
+impl Writer {
+    /// A writer to `file`, or where it cannot be used to that at `place` when it can. `live` is in it.
+    pub(super) fn new(
+        place: Place,
+        file: Result<StoreFile, StoreError>,
+        live: Live,
+        next: u64,
+        ops_rx: Receiver<Op>,
+    ) -> Self {
+        let retry_at = Instant::now() + place.retry;
+        let (file, trouble) = match file {
+            Ok(file) => (Some(file), None),
+            Err(error) => (None, Some(Trouble { error, retry_at, missed: 0 })),
+        };
+        Self { place, ops_rx, file, pending: Pending::default(), due: None, trouble, live, next }
+    }
+
+    /// Writes until it is told to close, or nobody is left who could tell it anything.
+    pub(super) fn run(mut self) {
+        loop {
+            let Batch { inserts, removes, close, last } = self.next_batch();
+            self.take(inserts, removes);
+            if last {
+                self.end();
+                if let Some(closed_tx) = close {
+                    let _ = closed_tx.send(());
+                }
+                return;
+            }
+        }
+    }
+
+    /// Waits until there is something to do, and takes all there is.
+    fn next_batch(&self) -> Batch {
+        let mut batch = Batch::default();
+        let first = match self.due {
+            None => self.ops_rx.recv().map_err(RecvTimeoutError::from),
+            Some(at) => self.ops_rx.recv_timeout(at.saturating_duration_since(Instant::now())),
+        };
+        let mut bytes = 0;
+        let mut next = match first {
+            Ok(op) => Some(op),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return Batch { last: true, ..batch },
+        };
+        while let Some(op) = next {
+            match op {
+                Op::Insert(insert) => {
+                    bytes += insert.entry.draft.frame.len();
+                    batch.inserts.push(insert);
+                }
+                Op::Remove(key) => batch.removes.push(key),
+                Op::Close(closed_tx) => return Batch { close: Some(closed_tx), last: true, ..batch },
+            }
+            let is_full = batch.inserts.len() >= MOST_INSERTS || bytes >= MOST_BYTES;
+            next = if is_full { None } else { self.ops_rx.try_recv().ok() };
+        }
+        batch
+    }
+
+    fn take(&mut self, inserts: Vec<Insert>, removes: Vec<Key>) {
+        for Key { source, number } in removes {
+            self.live.remove(&source, number);
+            self.pending.remove(number);
+        }
+        match self.place.settings.sync {
+            OutboxSync::Interval => {
+                for insert in inserts {
+                    self.accept_at_once(insert);
+                }
+            }
+            OutboxSync::Always | OutboxSync::Never if !inserts.is_empty() => self.accept(inserts),
+            OutboxSync::Always | OutboxSync::Never => {}
+        }
+        let now = Instant::now();
+        if self.due.is_some_and(|at| at <= now) {
+            // Whoever it concerns was told, or will be when there is something to accept.
+            let _ = self.commit(now);
+        } else if self.due.is_none() && !self.pending.is_empty() {
+            self.due = Some(now + self.place.interval);
+        }
+    }
+
+    /// Writes them, then hands them over.
+    fn accept(&mut self, inserts: Vec<Insert>) {
+        let keys: Vec<_> = inserts.iter().map(|insert| self.enter(insert)).collect();
+        match self.commit(Instant::now()) {
+            Ok(()) => inserts.into_iter().zip(keys).for_each(|(insert, key)| insert.accepted(key)),
+            Err(error) => {
+                for key in keys {
+                    self.live.remove(&key.source, key.number);
+                    self.pending.remove(key.number);
+                }
+                for insert in inserts {
+                    self.not_written(insert, &error);
+                }
+            }
+        }
+    }
+
+    /// Hands it over, and writes it soon.
+    fn accept_at_once(&mut self, insert: Insert) {
+        if let Some(trouble) = &self.trouble {
+            let error = trouble.error.clone();
+            self.not_written(insert, &error);
+        } else {
+            let key = self.enter(&insert);
+            insert.accepted(key);
+        }
+    }
+
+    /// Makes a record of it, to be written next.
+    fn enter(&mut self, insert: &Insert) -> Key {
+        let key = Key { source: Arc::clone(&insert.source), number: self.next };
+        self.next += 1;
+        let oldest = self.live.add(&key.source, key.number);
+        self.pending.insert(Record::new(key.number, oldest, &key.source, &insert.entry.draft));
+        key
+    }
+
+    fn not_written(&mut self, insert: Insert, error: &StoreError) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.missed += 1;
+        }
+        match self.place.settings.on_error {
+            OutboxOnError::Refuse => insert.refused(error),
+            OutboxOnError::Memory => insert.accepted_in_memory(),
+        }
+    }
+
+    /// Writes what is pending, where the file can be used or it is time to try that again.
+    fn commit(&mut self, now: Instant) -> Result<(), StoreError> {
+        if let Some(trouble) = &self.trouble
+            && now < trouble.retry_at
+        {
+            self.due = Some(trouble.retry_at);
+            return Err(trouble.error.clone());
+        }
+        match self.try_commit() {
+            Ok(()) => {
+                self.pending.written();
+                self.due = None;
+                self.healed();
+                Ok(())
+            }
+            Err(error) => {
+                let mut retry_at = now;
+                if self.file.is_none() {
+                    self.pending.not_written();
+                    retry_at += self.place.retry;
+                }
+                self.due = Some(retry_at.max(now + self.place.interval));
+                self.failed(error.clone(), retry_at);
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes what is pending. Keeps the file only where it can be used after that: what the database makes of
+    /// itself after an error only opening it anew can tell.
+    fn try_commit(&mut self) -> Result<(), StoreError> {
+        let file = if let Some(file) = self.file.take() {
+            file
+        } else {
+            let file = self.reopen()?;
+            self.commit_removes(&file)?;
+            file
+        };
+        let result = file.commit(&self.pending).map_err(|fault| self.place.error(&fault));
+        if result.is_err() && file.is_sound() {
+            // It was merely too much.
+            self.commit_removes(&file)?;
+        }
+        self.file = Some(file).filter(StoreFile::is_sound);
+        result
+    }
+
+    /// Writes the removals by themselves: it is they that make room.
+    fn commit_removes(&mut self, file: &StoreFile) -> Result<(), StoreError> {
+        if !self.pending.has_removes() {
+            return Ok(());
+        }
+        let removes = self.pending.only_removes();
+        file.commit(&removes).map_err(|fault| {
+            self.pending.put_back(removes);
+            self.place.error(&fault)
+        })
+    }
+
+    fn reopen(&self) -> Result<StoreFile, StoreError> {
+        match self.place.open() {
+            Err(error)
+                if error.kind() == StoreErrorKind::Damaged
+                    && self.place.settings.on_error == OutboxOnError::Memory =>
+            {
+                let rescued = self.place.rescue(&self.pending)?;
+                rescued.log(&error);
+                Ok(rescued.file)
+            }
+            other => other,
+        }
+    }
+
+    fn failed(&mut self, error: StoreError, retry_at: Instant) {
+        let missed = self.trouble.as_ref().map_or(0, |trouble| trouble.missed);
+        if self.trouble.as_ref().is_none_or(|trouble| trouble.error.kind() != error.kind()) {
+            let cause = crate::error::chain(&error);
+            match self.place.settings.on_error {
+                OutboxOnError::Refuse => error!(error = cause, "notifications are refused"),
+                OutboxOnError::Memory => {
+                    error!(error = cause, "notifications are kept in memory only; a restart loses them");
+                }
+            }
+        }
+        self.trouble = Some(Trouble { error, retry_at, missed });
+    }
+
+    fn healed(&mut self) {
+        if let Some(Trouble { missed, .. }) = self.trouble.take() {
+            let file = self.place.settings.file.display();
+            info!(%file, missed, "the outbox file can be used again");
+        }
+    }
+
+    /// Writes what is left and closes the file.
+    fn end(&mut self) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.retry_at = Instant::now();
+        }
+        if !self.pending.is_empty() {
+            // It was logged.
+            let _ = self.commit(Instant::now());
+        }
+        self.file = None;
+        let (file, kept) = (self.place.settings.file.display(), self.live.count());
+        if kept > 0 {
+            info!(%file, kept, "notifications are kept in the outbox file for the next start");
+        }
+    }
+}
+
+impl Insert {
+    fn accepted(self, key: Key) {
+        let entry = self.entry.kept(super::Kept { key, ops_tx: self.ops_tx });
+        self.outbox.append(entry);
+        let _ = self.stored_tx.send(Ok(()));
+    }
+
+    fn accepted_in_memory(self) {
+        self.outbox.append(self.entry);
+        let _ = self.stored_tx.send(Ok(()));
+    }
+
+    fn refused(self, error: &StoreError) {
+        // The room is given back before anyone tries again.
+        self.entry.resolve(Err(DeliveryError::NotStored(error.clone())));
+        let _ = self.stored_tx.send(Err(error.clone()));
+    }
+}
+
+impl Rescued {
+    /// Says what became of the damaged file.
+    pub(super) fn log(&self, error: &StoreError) {
+        let (aside, rescued) = (self.aside.display(), self.records.len());
+        let error = crate::error::chain(error);
+        error!(error, %aside, rescued, "the outbox file was set aside, and a new one begun with what could be read");
+    }
+}
