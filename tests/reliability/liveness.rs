@@ -6,15 +6,18 @@ use futures_util::future::join_all;
 use rand::RngExt;
 use serde_json::{Value, json};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     task::AbortHandle,
     time::{Instant, interval, sleep, timeout},
 };
 use vantiq_connector::{SourceState, prelude::*};
-use vantiq_connector_tests::{Connector, Fault, MemoryServer, Peer, Wire, config_at, hasty, within};
+use vantiq_connector_tests::{Connector, Fault, MemoryServer, config_at, hasty, within};
 use vantiq_simulator::{BlackHole, Direction, FaultProxy, Line, Simulator};
 
-use crate::run::{Run, block_on, block_on_paused};
+use crate::{
+    caller::Caller,
+    run::{Run, block_on, block_on_paused},
+};
 
 /// The promise for half-open links.
 const NOTICED_WITHIN: Duration = Duration::from_secs(25);
@@ -60,8 +63,8 @@ pub(crate) fn keeps_the_link_of_a_slow_handler(_: &Run) -> String {
         let (server, handled) = (MemoryServer::default(), Arc::new(watch::Sender::new(Vec::<u64>::new())));
         let set = ConnectorSet::builder().source::<Slow>().shared_arc(Arc::clone(&handled));
         let connector = server.connector(set, &["a"]);
-        let (outgoing, began) = (Traffic::of(server.attached().await), Instant::now());
-        (0..PUBLISHES).for_each(|number| outgoing.send(publish(number, 2)));
+        let (caller, began) = (Caller::of(server.attached().await), Instant::now());
+        (0..PUBLISHES).for_each(|number| caller.send(publish(number, 2)));
         let mut done = handled.subscribe();
         let all = done.wait_for(|handled| handled.len() as u64 == PUBLISHES);
         let all = timeout(FOR_EVER, all).await.expect("all are handled").expect("there is a sender").clone();
@@ -147,9 +150,9 @@ pub(crate) fn notices_half_open_links(run: &Run) -> String {
 async fn notices(case: Case, healthy: Duration) -> Duration {
     let server = MemoryServer::default();
     let connector = server.connector(ConnectorSet::builder().source::<Slow>(), &["a"]);
-    let traffic = Traffic::of(server.attached().await);
+    let caller = Caller::of(server.attached().await);
     connector.connected("a").await;
-    let _busy = traffic.make(case.doing, &connector);
+    let _busy = begin(case.doing, &caller, &connector);
     sleep(healthy).await;
     assert_eq!(connector.source("a").status().counts.links, 1, "{case}: nothing is wrong yet");
     server.faults().set(case.fault);
@@ -190,47 +193,19 @@ async fn notices_black_hole(direction: Direction, black_hole: BlackHole, busy: b
     noticed
 }
 
-/// The server's side of a link that serves itself.
-struct Traffic {
-    outgoing: mpsc::UnboundedSender<Value>,
-    serving: AbortHandle,
-}
-
-impl Traffic {
-    /// Acknowledges every notification.
-    fn of(peer: Peer<Wire>) -> Self {
-        let (outgoing, incoming) = mpsc::unbounded_channel();
-        let acknowledge = |message: Value| (message["op"] == "notification").then(|| json!({"status": 200}));
-        let serving = tokio::spawn(peer.serve(incoming, acknowledge)).abort_handle();
-        Self { outgoing, serving }
-    }
-
-    fn send(&self, message: Value) {
-        // Where the link is gone, nobody is interested any more.
-        let _ = self.outgoing.send(message);
-    }
-
-    /// Begins what the link is to do.
-    fn make(&self, doing: Doing, connector: &Connector) -> Vec<Task> {
-        let source = connector.source("a");
-        let outgoing = self.outgoing.clone();
-        let notifying = move || Task::every(move || drop(source.try_notify("busy")));
-        let publishing = move || Task::every(move || drop(outgoing.send(publish(0, 0))));
-        match doing {
-            Doing::Idle => vec![],
-            Doing::Busy => vec![notifying(), publishing()],
-            Doing::Notifying => vec![notifying()],
-            Doing::Handling => {
-                self.send(publish(0, 60));
-                vec![]
-            }
+/// Begins what the link is to do.
+fn begin(doing: Doing, caller: &Caller, connector: &Connector) -> Vec<Task> {
+    let (source, outgoing) = (connector.source("a"), caller.sender());
+    let notifying = move || Task::every(move || drop(source.try_notify("busy")));
+    let publishing = move || Task::every(move || drop(outgoing.send(publish(0, 0))));
+    match doing {
+        Doing::Idle => vec![],
+        Doing::Busy => vec![notifying(), publishing()],
+        Doing::Notifying => vec![notifying()],
+        Doing::Handling => {
+            caller.send(publish(0, 60));
+            vec![]
         }
-    }
-}
-
-impl Drop for Traffic {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 

@@ -8,9 +8,13 @@
 //! * Words on the command line run those properties alone whose names hold one of them.
 #![forbid(unsafe_code)]
 
+mod answers;
+mod caller;
 mod herd;
+mod isolation;
 mod ledger;
 mod liveness;
+mod planned;
 mod run;
 
 use std::{
@@ -31,6 +35,8 @@ const PROPERTIES: &[Property] = &[
     ("300 publishes to a 2 s handler: link kept, all handled", liveness::keeps_the_link_of_a_slow_handler),
     ("a source refused for 60 s: at most 12 attempts", herd::asks_seldom_while_refused),
     ("1,000 sources lose the server together", herd::comes_back_without_a_stampede),
+    ("1,000 panics in each kind of handler of source A", isolation::panics_reach_nobody_else),
+    ("10,000 queries: exactly one terminal answer each", answers::answers_each_query_once),
 ];
 
 fn main() -> ExitCode {

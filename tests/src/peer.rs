@@ -15,7 +15,10 @@ use crate::within;
 /// [`MemoryServer`](crate::MemoryServer). Pings are answered while it is read,
 /// and only then. Whatever the test does not expect is a panic.
 #[derive(Debug)]
-pub struct Peer<S = TcpStream>(WebSocketStream<S>);
+pub struct Peer<S = TcpStream> {
+    socket: WebSocketStream<S>,
+    source: String,
+}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     /// Does the handshake over `connection` up to the `connectExtension`, which waits for an answer then.
@@ -23,11 +26,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     /// # Panics
     /// If something else comes first.
     pub async fn attaching(connection: S) -> Self {
-        let mut peer = Self(within(accept_async(connection)).await.expect("the connector opens a WebSocket"));
+        let socket = within(accept_async(connection)).await.expect("the connector opens a WebSocket");
+        let mut peer = Self { socket, source: String::new() };
         assert_eq!(peer.receive().await["op"], "validate");
         peer.send(&json!({"status": 200, "body": {"userInfo": {}}})).await;
-        assert_eq!(peer.receive().await["op"], "connectExtension");
+        let attach = peer.receive().await;
+        assert_eq!(attach["op"], "connectExtension");
+        attach["resourceId"].as_str().expect("it names the source").clone_into(&mut peer.source);
         peer
+    }
+
+    /// The source that it is a link of.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// Sends any frame.
@@ -35,13 +47,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     /// # Panics
     /// If the link is lost.
     pub async fn send_frame(&mut self, frame: Message) {
-        within(self.0.send(frame)).await.expect("the connector keeps the link");
+        within(self.socket.send(frame)).await.expect("the connector keeps the link");
     }
 
     /// Sends any frame, after which the connector may end the link at once.
     pub async fn send_last(mut self, frame: Message) {
         // It need not have been taken whole.
-        let _ = within(self.0.send(frame)).await;
+        let _ = within(self.socket.send(frame)).await;
         self.until_closed().await;
     }
 
@@ -180,7 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
 
     /// Reads on, and answers the close frame, until the end of the link.
     pub async fn until_closed(mut self) {
-        within(async { while let Some(Ok(_)) = self.0.next().await {} }).await;
+        within(async { while let Some(Ok(_)) = self.socket.next().await {} }).await;
     }
 
     /// Goes on by itself until the link ends: sends what comes from `outgoing`, and answers each message with
@@ -192,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         mut outgoing: mpsc::UnboundedReceiver<Value>,
         mut reply: impl FnMut(Value) -> Option<Value>,
     ) {
-        let (mut sink, mut stream) = self.0.split();
+        let (mut sink, mut stream) = self.socket.split();
         let (replies_tx, mut replies) = mpsc::unbounded_channel();
         let reading = async {
             while let Some(Ok(frame)) = stream.next().await {
@@ -221,7 +233,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
 
     /// The next frame of any kind.
     async fn frame(&mut self) -> Message {
-        let frame = self.0.next().await;
+        let frame = self.socket.next().await;
         frame.expect("the connector closes the link before it is gone").expect("the link is not lost")
     }
 }
