@@ -12,10 +12,13 @@ mod answers;
 mod caller;
 mod herd;
 mod isolation;
+mod bad_network;
+mod cuts;
 mod ledger;
 mod liveness;
 mod planned;
 mod run;
+mod told;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -37,6 +40,8 @@ const PROPERTIES: &[Property] = &[
     ("1,000 sources lose the server together", herd::comes_back_without_a_stampede),
     ("1,000 panics in each kind of handler of source A", isolation::panics_reach_nobody_else),
     ("10,000 queries: exactly one terminal answer each", answers::answers_each_query_once),
+    ("cuts every ~100 ms", cuts::lose_nothing),
+    ("ledger against its model", ledger::agrees_with_its_model),
 ];
 
 fn main() -> ExitCode {
