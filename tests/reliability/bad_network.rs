@@ -24,14 +24,16 @@ pub(crate) struct BadNetwork {
 }
 
 impl BadNetwork {
-    pub(crate) async fn start(run: &Run, simulator: SimulatorBuilder) -> Self {
+    /// With lines that let so many bytes pass in a second, about a hundredth of that in events. When there is
+    /// always something on its way, there is always something to be lost.
+    pub(crate) async fn start(run: &Run, simulator: SimulatorBuilder, bandwidth: u64) -> Self {
         let simulator = simulator.any_source(true).recording_limit(RECORDING).deadline(DEADLINE).start();
         let simulator = simulator.await.expect("there is a port");
         let proxy = FaultProxy::builder(simulator.addr())
             .seed(run.seed)
             .deadline(DEADLINE)
-            .line(Direction::ToServer, narrow())
-            .line(Direction::ToClient, narrow());
+            .line(Direction::ToServer, narrow(bandwidth))
+            .line(Direction::ToClient, narrow(bandwidth));
         Self { simulator, proxy: proxy.start().await.expect("there is a port") }
     }
 
@@ -58,8 +60,7 @@ impl BadNetwork {
     }
 }
 
-/// About 5,000 events in a second, so that there is always something on its way to be lost.
-fn narrow() -> Line {
+fn narrow(bandwidth: u64) -> Line {
     let millis = Duration::from_millis;
-    Line::clear().latency(millis(2)).jitter(millis(3)).bandwidth(500_000).slices(1..=4_096)
+    Line::clear().latency(millis(1)).jitter(millis(1)).bandwidth(bandwidth).slices(1..=4_096)
 }

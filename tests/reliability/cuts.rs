@@ -21,7 +21,7 @@ pub(crate) fn lose_nothing(run: &Run) -> String {
 
 async fn cut(run: &Run) -> String {
     let events = run.count(100_000);
-    let network = BadNetwork::start(run, Simulator::builder()).await;
+    let network = BadNetwork::start(run, Simulator::builder(), 1_000_000).await;
     let connector = Connector::start_with(hasty::<Quiet>(), network.config());
     let (source, began) = (connector.source(SOURCE), Instant::now());
     // The last of a link is in doubt until a quiet moment, which no link sees that is cut.

@@ -9,14 +9,15 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod bad_network;
 mod caller;
+mod cuts;
 mod herd;
 mod isolation;
-mod bad_network;
-mod cuts;
 mod ledger;
 mod liveness;
 mod planned;
+mod profiles;
 mod run;
 mod told;
 
@@ -33,6 +34,8 @@ type Property = (&'static str, fn(&Run) -> String);
 
 /// All properties, in the order of the table.
 const PROPERTIES: &[Property] = &[
+    ("cuts every ~100 ms", cuts::lose_nothing),
+    ("cuts under every acknowledgement profile", profiles::lose_nothing),
     ("ledger against its model", ledger::agrees_with_its_model),
     ("half-open, each direction: noticed within 25 s", liveness::notices_half_open_links),
     ("300 publishes to a 2 s handler: link kept, all handled", liveness::keeps_the_link_of_a_slow_handler),
@@ -40,8 +43,6 @@ const PROPERTIES: &[Property] = &[
     ("1,000 sources lose the server together", herd::comes_back_without_a_stampede),
     ("1,000 panics in each kind of handler of source A", isolation::panics_reach_nobody_else),
     ("10,000 queries: exactly one terminal answer each", answers::answers_each_query_once),
-    ("cuts every ~100 ms", cuts::lose_nothing),
-    ("ledger against its model", ledger::agrees_with_its_model),
 ];
 
 fn main() -> ExitCode {

@@ -45,6 +45,13 @@ pub(crate) async fn notify_all(source: &Source, simulator: &Simulator, numbers: 
 /// links have ended.
 pub(crate) fn check(simulator: &Simulator, source: &str, told: &[Told]) -> Check {
     let mut check = Check::new();
+    fill_receipts(&mut check, told);
+    check.server(simulator, source, number);
+    check
+}
+
+/// Of these facts, those that the connector knows.
+pub(crate) fn fill_receipts(check: &mut Check, told: &[Told]) {
     let mut numbers: Vec<_> = told.iter().map(|told| told.number).collect();
     numbers.sort_unstable();
     for number in numbers {
@@ -53,8 +60,6 @@ pub(crate) fn check(simulator: &Simulator, source: &str, told: &[Told]) -> Check
     for Told { number, outcome, links } in told {
         check.receipt(*number, says(outcome), *links);
     }
-    check.server(simulator, source, number);
-    check
 }
 
 fn says(outcome: &Result<Delivery, DeliveryError>) -> ReceiptSays {
