@@ -13,7 +13,7 @@ use crate::run::Run;
 /// The one source of these runs.
 pub(crate) const SOURCE: &str = "a";
 /// Longest wait for one thing.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// Far more than any run sends.
 const RECORDING: usize = 1 << 30;
 

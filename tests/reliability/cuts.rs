@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Within which all is to be delivered.
-const IN_TIME: Duration = Duration::from_secs(120);
+const IN_TIME: Duration = Duration::from_mins(2);
 
 pub(crate) fn lose_nothing(run: &Run) -> String {
     block_on(cut(run))

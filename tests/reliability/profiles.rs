@@ -20,7 +20,7 @@ use crate::{
 
 /// Until all receipts are there: a server that leaves acknowledgements out is waited for 30 s, for each window
 /// anew.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// All events take about as long as the cuts go on.
 const BANDWIDTH: u64 = 50_000;
 /// Every so many events are merged, left out or refused.
