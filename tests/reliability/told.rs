@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
-use vantiq_connector::{Delivery, DeliveryError, Source};
+use vantiq_connector::{Delivery, DeliveryError, Receipt, Source};
 use vantiq_simulator::{Check, ReceiptSays, Simulator};
 
 /// More than an outbox holds, so that no receipt waits to be awaited.
@@ -34,6 +34,11 @@ pub(crate) async fn notify_all(source: &Source, simulator: &Simulator, numbers: 
     let accepted = stream::iter(numbers).then(|number| async move {
         (number, source.notify(&event(number)).await.expect("the source is open"))
     });
+    told(accepted, simulator).await
+}
+
+/// Awaits the receipts of all these events as they come.
+pub(crate) async fn told(accepted: impl Stream<Item = (u64, Receipt)>, simulator: &Simulator) -> Vec<Told> {
     let told = accepted.map(|(number, receipt)| async move {
         let outcome = receipt.await;
         Told { number, outcome, links: simulator.links_opened() }

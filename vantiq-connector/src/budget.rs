@@ -32,7 +32,10 @@ impl Budget {
     /// Room for `messages`, at most `bytes` in all.
     pub(crate) fn new(messages: usize, bytes: usize) -> Self {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
-        let least = bytes / u32::try_from(messages).unwrap_or(u32::MAX).max(1);
+        let messages = u32::try_from(messages).unwrap_or(u32::MAX).max(1);
+        let least = bytes / messages;
+        // What does not divide is left out, or some messages more than wanted would fit.
+        let bytes = if least == 0 { bytes } else { least * messages };
         // tokio's semaphores hold fewer than 2^61 permits; a u32 always fits.
         Self { semaphore: Arc::new(Semaphore::new(bytes as usize)), bytes, least: least.max(1) }
     }
@@ -80,6 +83,13 @@ mod tests {
         assert_eq!(budget.try_take(51).unwrap_err(), NoRoom::Full);
         drop(large);
         assert!(budget.try_take(1_000_000).is_ok());
+    }
+
+    #[test]
+    fn so_many_messages_fit_and_no_more_whatever_the_bytes() {
+        let budget = Budget::new(10_000, 16 << 20);
+        let rooms: Vec<_> = std::iter::from_fn(|| budget.try_take(100).ok()).collect();
+        assert_eq!(rooms.len(), 10_000);
     }
 
     #[tokio::test]
