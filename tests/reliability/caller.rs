@@ -40,7 +40,7 @@ pub(crate) struct Caller {
 struct Account {
     /// The parts of the answer to each query, in the order of queries.
     answers: Mutex<Vec<Vec<Part>>>,
-    events: Mutex<Vec<Value>>,
+    events: watch::Sender<Vec<Value>>,
     /// Queries without a terminal answer.
     open: watch::Sender<usize>,
 }
@@ -119,7 +119,13 @@ impl Caller {
 
     /// All notifications so far.
     pub(crate) fn events(&self) -> Vec<Value> {
-        lock(&self.account.events).clone()
+        self.account.events.borrow().clone()
+    }
+
+    /// Waits until so many notifications have come.
+    pub(crate) async fn notified(&self, times: usize) {
+        let mut events = self.account.events.subscribe();
+        events.wait_for(|events| events.len() >= times).await.expect("the account holds the sender");
     }
 }
 
@@ -128,7 +134,7 @@ impl Account {
     fn take(&self, mut message: Value) -> Option<Value> {
         match message["op"].as_str() {
             Some("notification") => {
-                lock(&self.events).push(message["object"].take());
+                self.events.send_modify(|events| events.push(message["object"].take()));
                 Some(json!({"status": 200}))
             }
             Some("connectExtension") => Some(json!({"op": "configureExtension", "object": {"config": {}}})),

@@ -16,8 +16,10 @@ mod herd;
 mod isolation;
 mod ledger;
 mod liveness;
+mod outage;
 mod planned;
 mod profiles;
+mod receipts;
 mod run;
 mod told;
 
@@ -36,12 +38,14 @@ type Property = (&'static str, fn(&Run) -> String);
 const PROPERTIES: &[Property] = &[
     ("cuts every ~100 ms", cuts::lose_nothing),
     ("cuts under every acknowledgement profile", profiles::lose_nothing),
+    ("receipts over cut, reject, expiry, drop, shutdown", receipts::resolve_once),
     ("ledger against its model", ledger::agrees_with_its_model),
     ("half-open, each direction: noticed within 25 s", liveness::notices_half_open_links),
     ("300 publishes to a 2 s handler: link kept, all handled", liveness::keeps_the_link_of_a_slow_handler),
     ("a source refused for 60 s: at most 12 attempts", herd::asks_seldom_while_refused),
     ("1,000 sources lose the server together", herd::comes_back_without_a_stampede),
     ("1,000 panics in each kind of handler of source A", isolation::panics_reach_nobody_else),
+    ("server away for an hour at 1,000 msg/s under each policy", outage::drops_what_it_counts),
     ("10,000 queries: exactly one terminal answer each", answers::answers_each_query_once),
 ];
 
