@@ -21,6 +21,8 @@ mod health;
 #[doc(hidden)]
 pub mod internals {
     pub use crate::delivery::model as ledger_model;
+    #[cfg(feature = "durable")]
+    pub use crate::delivery::outbox_trials;
 }
 mod polling;
 pub mod protocol;

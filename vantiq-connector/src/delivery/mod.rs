@@ -17,5 +17,7 @@ pub use outbox::{NotifyError, OverflowPolicy};
 pub(crate) use quiet::{CALM, Due, Quiet};
 pub use receipt::{Delivery, DeliveryError, Receipt};
 use receipt::{Outcome, receipt};
+#[cfg(all(feature = "durable", any(test, feature = "internals")))]
+pub use store::outbox_trials;
 pub use store::{OutboxOnError, OutboxSync, StoreError, StoreErrorKind};
 pub(crate) use store::{Store, StoreSettings};

@@ -13,6 +13,8 @@ mod settings;
 
 #[cfg(not(feature = "durable"))]
 pub(crate) use disabled::{Drawer, Kept, Store};
+#[cfg(all(feature = "durable", any(test, feature = "internals")))]
+pub use durable::trials as outbox_trials;
 #[cfg(feature = "durable")]
 pub(crate) use durable::{Drawer, Kept, Store};
 pub use error::{StoreError, StoreErrorKind};

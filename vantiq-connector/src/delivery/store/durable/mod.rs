@@ -1,8 +1,6 @@
 //! [`Store`]: the handle of the outbox file, whose [`Writer`] is a thread of its own.
 
 mod backend;
-#[cfg(test)]
-mod disk;
 mod file;
 mod live;
 mod pending;
@@ -10,6 +8,8 @@ mod place;
 mod record;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "internals"))]
+pub mod trials;
 mod writer;
 
 use std::{

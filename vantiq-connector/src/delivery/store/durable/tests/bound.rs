@@ -1,7 +1,10 @@
 //! How large the file may become.
 
 use super::*;
-use crate::{StoreErrorKind, delivery::store::durable::disk::Disk};
+use crate::{
+    StoreErrorKind,
+    delivery::store::durable::trials::{Disk, Model, load},
+};
 
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -14,7 +17,8 @@ fn open(disk: &Disk) -> StoreFile {
 #[test]
 fn the_file_never_outgrows_its_bound() {
     let mut unsound = 0;
-    cases("bounded files", 10, |rng| {
+    cases("bounded files", 10, |seed| {
+        let rng = &mut StdRng::seed_from_u64(seed);
         let (disk, mut model) = (Disk::default(), Model::default());
         let mut file = open(&disk);
         let mut refused = 0;

@@ -9,7 +9,7 @@ use crate::{
     Delivery, DeliveryError, NotifyError, OverflowPolicy, StoreErrorKind,
     delivery::{
         Left, Outbox,
-        store::durable::{Store, disk::Disk},
+        store::durable::{Store, trials::Disk},
     },
 };
 

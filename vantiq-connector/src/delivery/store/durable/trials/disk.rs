@@ -1,4 +1,4 @@
-//! [`Disk`]: a disk for tests, in memory, that can lose power and be full.
+//! [`Disk`]: a disk for trials, in memory, that can lose power and be full.
 
 use std::{
     io,
@@ -13,7 +13,7 @@ const SECTOR: usize = 512;
 
 /// A disk. Its clones are the same disk.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Disk(Arc<Mutex<State>>);
+pub(in super::super) struct Disk(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -63,26 +63,27 @@ impl Change {
 
 impl Disk {
     /// One with this content.
-    pub(super) fn with(content: Vec<u8>) -> Self {
+    pub(in super::super) fn with(content: Vec<u8>) -> Self {
         Self(Arc::new(Mutex::new(State { synced: content.clone(), content, ..State::default() })))
     }
 
     /// The power fails after so many changes.
-    pub(super) fn fail_after(&self, changes: usize) {
+    pub(in super::super) fn fail_after(&self, changes: usize) {
         self.lock().power = Some(changes);
     }
 
     /// The disk has room for so many bytes, or for any number.
-    pub(super) fn limit(&self, room: Option<usize>) {
+    #[cfg(test)]
+    pub(in super::super) fn limit(&self, room: Option<usize>) {
         self.lock().room = room;
     }
 
-    pub(super) fn content(&self) -> Vec<u8> {
+    pub(in super::super) fn content(&self) -> Vec<u8> {
         self.lock().content.clone()
     }
 
     /// What is on it when the power is back: what was synced, and of what was changed since any part.
-    pub(super) fn after_power_failure(&self, rng: &mut impl Rng) -> Self {
+    pub(in super::super) fn after_power_failure(&self, rng: &mut impl Rng) -> Self {
         let state = self.lock();
         let mut content = state.synced.clone();
         for change in &state.since {
@@ -96,7 +97,7 @@ impl Disk {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        self.0.lock().expect("no trial goes on after a panic")
     }
 
     fn change(&self, change: Change) -> io::Result<()> {
@@ -125,14 +126,14 @@ impl StorageBackend for Disk {
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let state = self.lock();
-        let offset = usize::try_from(offset).unwrap();
+        let offset = index(offset);
         let from = state.content.get(offset..).and_then(|rest| rest.get(..out.len()));
         out.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.change(Change::Len(usize::try_from(len).unwrap()))
+        self.change(Change::Len(index(len)))
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -140,12 +141,17 @@ impl StorageBackend for Disk {
         if state.power == Some(0) {
             return Err(io::Error::other("no power"));
         }
-        state.synced = state.content.clone();
-        state.since.clear();
+        let State { content, synced, since, .. } = &mut *state;
+        synced.clone_from(content);
+        since.clear();
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.change(Change::Write(usize::try_from(offset).unwrap(), data.to_vec()))
+        self.change(Change::Write(index(offset), data.to_vec()))
     }
+}
+
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).expect("it is in memory")
 }
