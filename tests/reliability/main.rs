@@ -20,6 +20,8 @@ mod outage;
 mod planned;
 mod profiles;
 mod receipts;
+mod resident;
+mod restarts;
 mod run;
 mod told;
 
@@ -46,6 +48,10 @@ const PROPERTIES: &[Property] = &[
     ("1,000 sources lose the server together", herd::comes_back_without_a_stampede),
     ("1,000 panics in each kind of handler of source A", isolation::panics_reach_nobody_else),
     ("server away for an hour at 1,000 msg/s under each policy", outage::drops_what_it_counts),
+    (
+        "1,000 server restarts: connected again, no task, descriptor or memory left over",
+        restarts::leave_nothing_behind,
+    ),
     ("10,000 queries: exactly one terminal answer each", answers::answers_each_query_once),
 ];
 

@@ -1,6 +1,6 @@
 //! A server that is away for an hour while events go on.
 
-use std::{fs, ops::Range, time::Duration};
+use std::{ops::Range, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::time::{interval, timeout};
@@ -9,6 +9,7 @@ use vantiq_connector_tests::{MemoryServer, Quiet};
 
 use crate::{
     caller::Caller,
+    resident::resident,
     run::{Run, block_on_paused},
 };
 
@@ -132,13 +133,4 @@ async fn produce(source: &Source, numbers: Range<u64>) -> Produced {
         }
     }
     Produced { refused, growth: most.max(resident()).saturating_sub(before) }
-}
-
-/// Bytes of memory that the process occupies; 0 where the system does not tell.
-fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kibibytes =
-        resident.and_then(|text| text.trim().strip_suffix(" kB")).and_then(|text| text.parse::<u64>().ok());
-    kibibytes.unwrap_or_default() * 1_024
 }
