@@ -67,7 +67,14 @@ impl QueryCall {
         let deadline = self.context.options.query_deadline;
         let object = std::mem::replace(&mut self.object, Payload::NULL);
         let work = async {
-            let handler = handler(&mut self.handler_rx).await?;
+            // Cancel safety: both only wait.
+            let handler = tokio::select! {
+                handler = handler(&mut self.handler_rx) => handler?,
+                () = self.replies.closed() => {
+                    let closing = QueryError::new(QueryError::CLOSING, "the link is lost");
+                    return Err(Failure::expected(closing, "the link was lost before there was a handler"));
+                }
+            };
             call(&*handler, object, Rows::new(Arc::clone(streaming))).await
         };
         let mut work = std::pin::pin!(work);
@@ -270,6 +277,15 @@ mod tests {
         let mut running = start(Handler::Connecting, 500, 1);
         running.handler_tx.send_replace(script(Script::Rows(0, Duration::ZERO)));
         assert_eq!(running.next().await.unwrap().1, 204);
+    }
+
+    /// Or a session would begin for its sake.
+    #[tokio::test(start_paused = true)]
+    async fn a_query_waits_for_no_handler_when_its_link_is_gone() {
+        let Running { replies_rx, handler_tx, begun_at, .. } = start(Handler::Connecting, 500, 1);
+        drop(replies_rx);
+        handler_tx.closed().await;
+        assert_eq!(begun_at.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

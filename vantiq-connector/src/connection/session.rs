@@ -70,7 +70,7 @@ pub(super) struct Session {
 struct Stages {
     /// No new calls; those in flight have their grace.
     ending: CancellationToken,
-    /// When `ending` was first seen: the grace counts from there, whoever looks.
+    /// When the session was told to end, or that was first seen: the grace counts from there, whoever looks.
     ended_at: Arc<OnceLock<Instant>>,
     /// The grace is over.
     abandon: CancellationToken,
@@ -188,6 +188,8 @@ impl Session {
 
     /// Lets the session end, which takes at most its grace. The task ends after the handler's `close`.
     pub(super) fn end(self) -> Ending {
+        // Its task may be waiting for the session before, and see it late.
+        self.stages.ended_at.get_or_init(Instant::now);
         self.task
     }
 }
@@ -257,8 +259,9 @@ impl Run {
     /// Returns the publishes that it did not get to.
     async fn run(mut self, previous: Option<Ending>) -> VecDeque<Queued> {
         self.after(previous).await;
-        if self.stages.ending.is_cancelled() {
-            // Another configuration came meanwhile: nobody needs a handler made from this one.
+        if self.stages.ending.is_cancelled() && self.stages.queries.is_empty() {
+            // Another configuration came meanwhile: nobody needs a handler made from this one. But queries that
+            // wait for it do, and have their grace.
             return self.let_go(None).await;
         }
         self.voice.say(SourceState::Configuring);

@@ -88,6 +88,7 @@ mod tests {
     use std::{sync::Mutex, time::Duration};
 
     use async_trait::async_trait;
+    use bytes::Bytes;
     use tokio::{
         sync::mpsc,
         time::{Instant, sleep},
@@ -106,6 +107,8 @@ mod tests {
         persistent: bool,
         connect: Duration,
         publish: Duration,
+        /// Whether it answers queries, or lets them wait for ever.
+        answers: bool,
         noted: Mutex<Vec<String>>,
     }
 
@@ -148,7 +151,7 @@ mod tests {
         }
 
         async fn query(&self, _: Payload, _: &mut Rows) -> Result<Answer, Fault> {
-            std::future::pending().await
+            if self.0.answers { Ok(Answer::empty()) } else { std::future::pending().await }
         }
 
         async fn close(self: Arc<Self>) -> bool {
@@ -171,6 +174,15 @@ mod tests {
     fn publish(sessions: &Sessions, number: u32) {
         let session = sessions.current().unwrap();
         session.publish(json(number), session.try_room(1));
+    }
+
+    /// Asks the session that began last. Returns the way of the answer.
+    fn ask(sessions: &Sessions, context: &SourceContext) -> mpsc::Receiver<Bytes> {
+        let (replies, replies_rx) = mpsc::channel(1);
+        let slot = Arc::clone(&context.query_slots).try_acquire_owned().unwrap();
+        let reply_to = context.reply_to("address".into());
+        sessions.current().unwrap().query(Payload::NULL, reply_to, replies, Instant::now(), slot);
+        replies_rx
     }
 
     /// A session that is told to end before it began calls no `connect`.
@@ -227,11 +239,9 @@ mod tests {
     async fn a_slow_connect_uses_up_the_grace_of_the_query_behind_it() {
         let script = Script { connect: Duration::from_secs(18), ..Script::default() };
         let (mut sessions, context, _) = sessions(script);
-        let (replies, mut replies_rx) = mpsc::channel(1);
-        let slot = Arc::clone(&context.query_slots).try_acquire_owned().unwrap();
         let began = Instant::now();
-        let session = sessions.begin(json(1));
-        session.query(Payload::NULL, context.reply_to("address".into()), replies, began, slot);
+        sessions.begin(json(1));
+        let mut replies_rx = ask(&sessions, &context);
         lets_it_begin().await;
         sessions.end();
         let answer = replies_rx.recv().await.unwrap();
@@ -239,6 +249,43 @@ mod tests {
         assert!(answer.windows(QueryError::CLOSING.len()).any(|part| part == QueryError::CLOSING.as_bytes()));
         sessions.ended().await;
         assert!(began.elapsed() < context.options.end_of_session());
+    }
+
+    /// Its queries were told that the source is closing as soon as the next configuration came, while it still
+    /// waited for the session before it.
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_ends_before_its_turn_answers_its_queries_all_the_same() {
+        let script = Script { publish: Duration::from_secs(15), answers: true, ..Script::default() };
+        let (mut sessions, context, script) = sessions(script);
+        sessions.begin(json(1));
+        publish(&sessions, 1);
+        lets_it_begin().await;
+        sessions.begin(json(2));
+        let mut replies_rx = ask(&sessions, &context);
+        sessions.begin(json(3));
+        let answer: serde_json::Value = serde_json::from_slice(&replies_rx.recv().await.unwrap()).unwrap();
+        assert_eq!(answer["status"], 204, "{answer}");
+        sessions.end();
+        sessions.ended().await;
+        assert_eq!(script.noted.lock().unwrap()[..3], ["1: publish 1", "1: close", "2: close"]);
+    }
+
+    /// The grace counts from when it was told to end, not from its turn.
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_ends_before_its_turn_has_no_more_grace_than_others() {
+        let script = Script { publish: Duration::from_secs(15), ..Script::default() };
+        let (mut sessions, context, _) = sessions(script);
+        sessions.begin(json(1));
+        publish(&sessions, 1);
+        lets_it_begin().await;
+        sessions.begin(json(2));
+        let mut replies_rx = ask(&sessions, &context);
+        let ended_at = Instant::now();
+        sessions.end();
+        let answer = replies_rx.recv().await.unwrap();
+        assert_eq!(ended_at.elapsed().as_secs(), context.options.grace.as_secs());
+        assert!(answer.windows(QueryError::CLOSING.len()).any(|part| part == QueryError::CLOSING.as_bytes()));
+        sessions.ended().await;
     }
 
     /// What the script noted so far, when all that can happen at once has happened.
