@@ -11,6 +11,7 @@
 mod answers;
 mod bad_network;
 mod caller;
+mod changes;
 mod cuts;
 mod herd;
 mod isolation;
@@ -51,6 +52,10 @@ const PROPERTIES: &[Property] = &[
     (
         "1,000 server restarts: connected again, no task, descriptor or memory left over",
         restarts::leave_nothing_behind,
+    ),
+    (
+        "200 configuration changes under load: 0 lost, 0 at an earlier handler",
+        changes::lose_and_mistake_nothing,
     ),
     ("10,000 queries: exactly one terminal answer each", answers::answers_each_query_once),
 ];
