@@ -24,6 +24,8 @@ mod receipts;
 mod resident;
 mod restarts;
 mod run;
+#[cfg(unix)]
+mod stops;
 mod told;
 
 use std::{
@@ -56,6 +58,11 @@ const PROPERTIES: &[Property] = &[
     (
         "200 configuration changes under load: 0 lost, 0 at an earlier handler",
         changes::lose_and_mistake_nothing,
+    ),
+    #[cfg(unix)]
+    (
+        "SIGTERM with 50 queries and 2,000 messages under way: all answered or counted",
+        stops::answer_or_count_everything,
     ),
     ("10,000 queries: exactly one terminal answer each", answers::answers_each_query_once),
 ];

@@ -14,6 +14,7 @@ mod memory_server;
 mod peer;
 mod seen;
 mod wire;
+mod work;
 
 pub use chain::chain;
 pub use connector::{Connector, config, config_at, hasty};
@@ -27,3 +28,4 @@ pub use memory_server::{Entrance, MemoryServer};
 pub use peer::Peer;
 pub use seen::{count, until};
 pub use wire::{Fault, Faults, Wire};
+pub use work::{Question, Work};
