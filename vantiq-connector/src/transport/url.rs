@@ -145,7 +145,12 @@ fn websocket_path(text: &str) -> Result<PathAndQuery, UrlError> {
         whole.push('?');
         whole.push_str(query);
     }
-    whole.parse().map_err(|_| UrlError::Syntax("its path has characters that a URL cannot have".into()))
+    let syntax = || UrlError::Syntax("its path has characters that a URL cannot have".into());
+    // RFC 3986, section 2; `PathAndQuery` lets them pass.
+    if !whole.is_ascii() {
+        return Err(syntax());
+    }
+    whole.parse().map_err(|_| syntax())
 }
 
 /// Whether `path` ends in `/api/v<digits>/wsock/websocket`.
