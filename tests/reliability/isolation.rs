@@ -1,6 +1,7 @@
 //! Handlers that panic, and whom that reaches.
 
 use std::{
+    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -26,12 +27,27 @@ enum Place {
     Publish,
     Query,
     Close,
+    Drop,
     Spawned,
     Every,
+    /// When the error of a call is shown.
+    PublishError,
+    QueryError,
+    EveryError,
 }
 
-const PLACES: [Place; 6] =
-    [Place::Connect, Place::Publish, Place::Query, Place::Close, Place::Spawned, Place::Every];
+const PLACES: [Place; 10] = [
+    Place::Connect,
+    Place::Publish,
+    Place::Query,
+    Place::Close,
+    Place::Drop,
+    Place::Spawned,
+    Place::Every,
+    Place::PublishError,
+    Place::QueryError,
+    Place::EveryError,
+];
 
 /// Which place is to panic next, and how often any did.
 #[derive(Debug)]
@@ -54,12 +70,36 @@ impl Plan {
         }
     }
 
+    /// Fails where it is the turn of this place, with an error that panics when it is shown.
+    fn fail(self: &Arc<Self>, place: Place) -> Result<()> {
+        if *self.next.lock().unwrap_or_else(PoisonError::into_inner) == Some(place) {
+            return Err(Bomb { plan: Arc::clone(self), place }.into());
+        }
+        Ok(())
+    }
+
     async fn panicked(&self, times: u64) {
         let mut panics = self.panics.subscribe();
         let panicked = panics.wait_for(|panics| *panics == times);
         timeout(FOR_EVER, panicked).await.expect("it panics at some time").expect("there is a sender");
     }
 }
+
+/// An error that cannot be shown.
+#[derive(Debug)]
+struct Bomb {
+    plan: Arc<Plan>,
+    place: Place,
+}
+
+impl fmt::Display for Bomb {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.plan.at(self.place);
+        Ok(())
+    }
+}
+
+impl std::error::Error for Bomb {}
 
 /// Panics wherever the plan says so, and answers queries with themselves.
 #[derive(VantiqSource)]
@@ -78,7 +118,7 @@ impl SourceHandler for Panicky {
             let polled = Arc::clone(&polled);
             async move {
                 polled.at(Place::Every);
-                Ok(())
+                polled.fail(Place::EveryError)
             }
         });
         Ok(Self { source, plan })
@@ -88,16 +128,23 @@ impl SourceHandler for Panicky {
         self.plan.at(Place::Publish);
         let plan = Arc::clone(&self.plan);
         self.source.spawn(async move { plan.at(Place::Spawned) });
-        Ok(())
+        self.plan.fail(Place::PublishError)
     }
 
     async fn query(&self, query: Value, _: &mut Rows) -> Result<Answer> {
         self.plan.at(Place::Query);
+        self.plan.fail(Place::QueryError)?;
         Answer::row(&query)
     }
 
     async fn close(self) {
         self.plan.at(Place::Close);
+    }
+}
+
+impl Drop for Panicky {
+    fn drop(&mut self) {
+        self.plan.at(Place::Drop);
     }
 }
 
@@ -142,9 +189,9 @@ async fn panics(times: u64) -> String {
             connector.connected("a").await;
             plan.panic_next(place);
             match place {
-                Place::Connect | Place::Close => a.reconnect_required(),
-                Place::Publish | Place::Spawned => a.publish(&json!(panics)),
-                Place::Query | Place::Every => {}
+                Place::Connect | Place::Close | Place::Drop => a.reconnect_required(),
+                Place::Publish | Place::Spawned | Place::PublishError => a.publish(&json!(panics)),
+                Place::Query | Place::QueryError | Place::Every | Place::EveryError => {}
             }
             a.query(&json!(panics));
             b.publish(&json!(panics));
@@ -158,8 +205,9 @@ async fn panics(times: u64) -> String {
         .expect("all are answered");
     let status = |source| connector.source(source).status();
     let (counts_a, counts_b) = (status("a").counts, status("b").counts);
-    assert_eq!((counts_a.links, counts_a.publishes_failed, counts_a.polls_failed), (1, times, times));
-    assert_eq!(counts_a.publishes, 2 * times);
+    let failed = (counts_a.publishes_failed, counts_a.polls_failed);
+    assert_eq!((counts_a.links, failed), (1, (2 * times, 2 * times)));
+    assert_eq!(counts_a.publishes, 3 * times);
     assert_eq!((counts_b.links, counts_b.sessions), (1, 1));
     connector.stop().await.expect("nothing is left undone");
 
@@ -168,8 +216,8 @@ async fn panics(times: u64) -> String {
     assert!(b.terminals().into_iter().enumerate().all(right), "source b answers all");
     let answers = a.terminals();
     let panicked = answers.iter().filter(|answer| answer.code() == QueryError::PANICKED).count() as u64;
-    assert_eq!((answers.len() as u64, panicked), (panics, times));
-    let refused = answers.iter().filter(|answer| answer.status != 200).count() as u64 - times;
+    assert_eq!((answers.len() as u64, panicked), (panics, 2 * times));
+    let refused = answers.iter().filter(|answer| answer.status != 200).count() as u64 - panicked;
     format!(
         "{panics} panics in {} places; b: {panics} of {panics} publishes and queries; a: {panics} queries answered \
          once each, {panicked} with the panic, {refused} while there was no handler",

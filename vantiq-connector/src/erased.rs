@@ -8,7 +8,9 @@ use std::{marker::PhantomData, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    Answer, Rows, Source, SourceHandler, SourcePattern, VantiqSource,
+    Answer, QueryError, Rows, Source, SourceHandler, SourcePattern, VantiqSource,
+    contain::contain,
+    handler::UnhandledPublish,
     protocol::{Payload, ShapeError},
 };
 
@@ -43,7 +45,33 @@ pub(crate) enum Fault {
     /// The payload is not what the handler's type expects.
     Shape(ShapeError),
     /// The handler returned an error.
-    Failed(anyhow::Error),
+    Failed(Failure),
+}
+
+/// All that anybody wants to know of an error of a handler. The error itself, which may panic when it is shown or
+/// dropped, does not leave the call.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// What the caller of a query gets to see.
+    pub(crate) answer: QueryError,
+    /// The topmost message.
+    pub(crate) text: String,
+    /// The messages of all its causes.
+    pub(crate) chain: String,
+    /// Whether the handler does not implement `publish`.
+    pub(crate) is_unhandled: bool,
+}
+
+impl Fault {
+    #[expect(clippy::needless_pass_by_value, reason = "it is dropped here, where the handler is called")]
+    pub(crate) fn failed(error: anyhow::Error) -> Self {
+        Self::Failed(Failure {
+            answer: QueryError::of(&error),
+            text: error.to_string(),
+            chain: format!("{error:#}"),
+            is_unhandled: error.is::<UnhandledPublish>(),
+        })
+    }
 }
 
 /// The twin of the type `H`.
@@ -72,28 +100,44 @@ impl<H: SourceHandler> ErasedSource for Of<H> {
     async fn connect(&self, source: Source, config: Payload) -> Result<Arc<dyn ErasedHandler>, Fault> {
         // The document may hold secrets, so its values stay out of every message.
         let config = config.parse().map_err(|error| Fault::Shape(error.redacted()))?;
-        let handler = H::connect(source, config).await.map_err(Fault::Failed)?;
-        Ok(Arc::new(Adapter(handler)))
+        let handler = H::connect(source, config).await.map_err(Fault::failed)?;
+        Ok(Arc::new(Adapter(Some(handler))))
     }
 }
 
-struct Adapter<H>(H);
+/// A handler; `None` only while it is dropped or consumed.
+struct Adapter<H>(Option<H>);
+
+impl<H> Adapter<H> {
+    const fn handler(&self) -> &H {
+        self.0.as_ref().expect("only `close` and `drop` take the handler")
+    }
+}
+
+impl<H> Drop for Adapter<H> {
+    /// Whoever drops the last of them is not to blame for what the handler does then.
+    fn drop(&mut self) {
+        let _ = contain(|| drop(self.0.take()));
+    }
+}
 
 #[async_trait]
 impl<H: SourceHandler> ErasedHandler for Adapter<H> {
     async fn publish(&self, object: Payload) -> Result<(), Fault> {
         let message = object.parse().map_err(Fault::Shape)?;
-        self.0.publish(message).await.map_err(Fault::Failed)
+        self.handler().publish(message).await.map_err(Fault::failed)
     }
 
     async fn query(&self, object: Payload, rows: &mut Rows) -> Result<Answer, Fault> {
         let query = object.parse().map_err(Fault::Shape)?;
-        self.0.query(query, rows).await.map_err(Fault::Failed)
+        self.handler().query(query, rows).await.map_err(Fault::failed)
     }
 
     async fn close(self: Arc<Self>) -> bool {
-        let Some(adapter) = Arc::into_inner(self) else { return false };
-        adapter.0.close().await;
+        let Some(mut adapter) = Arc::into_inner(self) else { return false };
+        if let Some(handler) = adapter.0.take() {
+            handler.close().await;
+        }
         true
     }
 }

@@ -7,6 +7,7 @@ mod budget;
 mod config;
 mod connection;
 mod connector_set;
+mod contain;
 mod context;
 mod delivery;
 mod erased;

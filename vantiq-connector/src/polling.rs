@@ -1,12 +1,11 @@
 //! [`poll`]: what most connectors do, asking a device or a service again and again.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::time::{Instant, sleep_until};
 use tracing::error;
 
-use crate::context::SourceContext;
+use crate::{contain::Contained, context::SourceContext};
 
 /// The part of the period by which a call may come late, so that a thousand sources which began together do
 /// not ask together for ever.
@@ -50,10 +49,11 @@ where
     let mut schedule = Schedule::new(period, Instant::now());
     while let Some(due) = schedule.next(Instant::now(), rand::random()) {
         sleep_until(due).await;
-        let called = AssertUnwindSafe(async { call().await }).catch_unwind().await;
-        let why = match called {
+        // An error is read where a panic of its own is contained, too.
+        let called = async { call().await.map_err(|failed| format!("{failed:#}")) };
+        let why = match Contained::new(Box::pin(called)).await {
             Ok(Ok(())) => continue,
-            Ok(Err(failed)) => format!("{failed:#}"),
+            Ok(Err(failed)) => failed,
             Err(_) => "it panicked".to_owned(),
         };
         if let Some(count) = context.counters.polls_failed.add_for_a_line(1) {

@@ -1,14 +1,11 @@
 //! One call of a handler's `publish`.
 
-use std::panic::AssertUnwindSafe;
-
-use futures_util::FutureExt;
 use tracing::{error, warn};
 
 use crate::{
+    contain::Contained,
     context::SourceContext,
     erased::{ErasedHandler, Fault},
-    handler::UnhandledPublish,
     protocol::Payload,
 };
 
@@ -16,11 +13,11 @@ use crate::{
 /// tell the publisher.
 pub(super) async fn publish(context: &SourceContext, handler: &dyn ErasedHandler, object: Payload) {
     let unfinished = Unfinished(Some(context));
-    let result = AssertUnwindSafe(handler.publish(object)).catch_unwind().await;
+    let result = Contained::new(handler.publish(object)).await;
     unfinished.finish();
     match result {
         Ok(Ok(())) => {}
-        Ok(Err(Fault::Failed(fault))) if fault.is::<UnhandledPublish>() => {
+        Ok(Err(Fault::Failed(failure))) if failure.is_unhandled => {
             if let Some(count) = context.counters.publishes_unhandled.add_for_a_line(1) {
                 warn!(count, "a publish was dropped: the handler does not implement `publish`");
             }
@@ -32,7 +29,7 @@ pub(super) async fn publish(context: &SourceContext, handler: &dyn ErasedHandler
 
 fn why(fault: &Fault) -> String {
     match fault {
-        Fault::Failed(failed) => format!("{failed:#}"),
+        Fault::Failed(failure) => failure.chain.clone(),
         Fault::Shape(shape) => format!("it has not the expected shape: {}", shape.redacted()),
     }
 }

@@ -1,8 +1,7 @@
 //! [`QueryCall`]: one query, from its arrival to its one terminal answer.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::sync::Arc;
 
-use futures_util::FutureExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time::{Instant, sleep_until},
@@ -13,6 +12,7 @@ use tracing::{error, warn};
 use super::session::Handler;
 use crate::{
     Answer, QueryError, Rows,
+    contain::Contained,
     context::SourceContext,
     erased::{ErasedHandler, Fault},
     protocol::Payload,
@@ -130,8 +130,8 @@ impl Failure {
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Failed(failed) => {
-                let (answer, cause) = (QueryError::of(&failed), format!("{failed:#}"));
+            Fault::Failed(failure) => {
+                let (answer, cause) = (failure.answer, failure.chain);
                 // What the handler meant for the caller is no fault of the connector.
                 let is_defect = answer.code() == QueryError::FAILED;
                 Self { answer, cause, is_defect }
@@ -161,7 +161,7 @@ async fn handler(handler_rx: &mut watch::Receiver<Handler>) -> Result<Arc<dyn Er
 
 /// Calls the handler's `query` and translates what comes of it for the caller.
 async fn call(handler: &dyn ErasedHandler, object: Payload, mut rows: Rows) -> Result<Answer, Failure> {
-    let Ok(result) = AssertUnwindSafe(handler.query(object, &mut rows)).catch_unwind().await else {
+    let Ok(result) = Contained::new(handler.query(object, &mut rows)).await else {
         let answer = QueryError::new(QueryError::PANICKED, "the handler panicked");
         return Err(Failure::defect(answer, "the handler panicked in `query`"));
     };
@@ -205,7 +205,7 @@ mod tests {
                 Self::Rows(count, pause) => {
                     for row in 0..count {
                         sleep(pause).await;
-                        rows.send(&row).await.map_err(|error| Fault::Failed(error.into()))?;
+                        rows.send(&row).await.map_err(|error| Fault::failed(error.into()))?;
                     }
                     Ok(Answer::done())
                 }

@@ -4,13 +4,11 @@
 
 use std::{
     collections::VecDeque,
-    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use anyhow::anyhow;
-use futures_util::FutureExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, watch},
     task::JoinHandle,
@@ -31,6 +29,7 @@ use super::{
 use crate::{
     QueryError, Source,
     budget::{Budget, Room},
+    contain::Contained,
     context::{LAST_CALL, Scope, SourceContext},
     erased::{ErasedHandler, ErasedSource, Fault},
     protocol::Payload,
@@ -310,12 +309,12 @@ impl Run {
                     let answer = answer.parameter(&self.context.name).parameter(&shape);
                     (SourceState::Misconfigured(shape.to_string()), answer, None)
                 }
-                Err(Fault::Failed(failed)) => {
+                Err(Fault::Failed(failure)) => {
                     let delay = backoff.next(rand::random());
-                    error!(error = format!("{failed:#}"), ?delay, "the handler could not connect");
+                    error!(error = failure.chain, ?delay, "the handler could not connect");
                     let answer = QueryError::new(QueryError::UNAVAILABLE, "source {0} is not available: {1}");
-                    let answer = answer.parameter(&self.context.name).parameter(&failed);
-                    (SourceState::Unavailable(failed.to_string()), answer, Some(delay))
+                    let answer = answer.parameter(&self.context.name).parameter(&failure.text);
+                    (SourceState::Unavailable(failure.text), answer, Some(delay))
                 }
             };
             self.voice.say(state);
@@ -330,10 +329,10 @@ impl Run {
     async fn attempt(&self) -> Result<Arc<dyn ErasedHandler>, Fault> {
         let deadline = self.context.options.connect_deadline;
         let connect = self.handler.connect(self.source.clone(), self.config.clone());
-        match timeout(deadline, AssertUnwindSafe(connect).catch_unwind()).await {
+        match timeout(deadline, Contained::new(connect)).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(Fault::Failed(anyhow!("the handler panicked in `connect`"))),
-            Err(_) => Err(Fault::Failed(anyhow!("`connect` took longer than {deadline:?}"))),
+            Ok(Err(_)) => Err(Fault::failed(anyhow!("the handler panicked in `connect`"))),
+            Err(_) => Err(Fault::failed(anyhow!("`connect` took longer than {deadline:?}"))),
         }
     }
 
@@ -396,7 +395,7 @@ async fn serve(
 
 /// Closes the handler. Returns whether its `close` ended, be it in a panic.
 async fn close(handler: Arc<dyn ErasedHandler>, deadline: Duration) -> bool {
-    match timeout(deadline, AssertUnwindSafe(handler.close()).catch_unwind()).await {
+    match timeout(deadline, Contained::new(handler.close())).await {
         Ok(Ok(true)) => return true,
         Ok(Ok(false)) => error!("`close` was left out, for a call still holds the handler"),
         Ok(Err(_)) => {

@@ -1,10 +1,9 @@
 //! [`Scope`]: the lifetime of what a handler spawned.
 
-use std::panic::AssertUnwindSafe;
-
-use futures_util::FutureExt;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, Span, error};
+
+use crate::contain::Contained;
 
 /// The lifetime of what a handler spawned: it ends when its token is cancelled.
 #[derive(Debug, Clone)]
@@ -21,9 +20,8 @@ impl Scope {
 
     /// Runs `task` until it ends or the scope does.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let token = self.token.clone();
+        let (token, task) = (self.token.clone(), Contained::new(Box::pin(task)));
         let task = async move {
-            let task = AssertUnwindSafe(task).catch_unwind();
             if let Some(Err(_)) = token.run_until_cancelled(task).await {
                 error!("a spawned task panicked");
             }

@@ -8,6 +8,8 @@ use tokio::{
 };
 use tokio_util::either::Either;
 
+use crate::contain::{Contained, Panicked, contain};
+
 /// A connection, before it is counted, encrypted and spoken over.
 pub(super) type Net = Either<TcpStream, Box<dyn Duplex>>;
 
@@ -36,7 +38,9 @@ impl CustomDial {
     }
 
     pub(super) async fn dial(&self, host: &str, port: u16) -> io::Result<Box<dyn Duplex>> {
-        (self.0)(host.to_owned(), port).await
+        let panicked = |_: Panicked| io::Error::other("the function given to `dial_with` panicked");
+        let dialing = contain(|| (self.0)(host.to_owned(), port)).map_err(panicked)?;
+        Contained::new(dialing).await.map_err(panicked)?
     }
 }
 
