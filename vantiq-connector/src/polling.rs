@@ -16,26 +16,31 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// When the calls are due: on a grid that does not drift, each a little late by chance.
 #[derive(Debug)]
 struct Schedule {
-    start: Instant,
     period: Duration,
-    /// The point of the grid that is next.
-    tick: u32,
+    /// The point of the grid that is next; `None` where the clock does not reach so far.
+    point: Option<Instant>,
+    /// Whether there was none before it.
+    is_first: bool,
 }
 
 impl Schedule {
     fn new(period: Duration, start: Instant) -> Self {
-        Self { start, period: period.max(SHORTEST), tick: 0 }
+        Self { period: period.max(SHORTEST), point: Some(start), is_first: true }
     }
 
     /// When the next call is due; `random` is drawn evenly from 0 to 1. Points of the grid that passed during
     /// the last call are left out, not made up for. `None` where the clock does not reach so far.
     fn next(&mut self, now: Instant, random: f64) -> Option<Instant> {
-        let passed = now.saturating_duration_since(self.start).div_duration_f64(self.period).ceil();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
-        let tick = if self.tick == 0 { 0 } else { self.tick.max(passed as u32) };
-        self.tick = tick.checked_add(1)?;
-        let late = self.period.mul_f64(random * JITTER);
-        self.start.checked_add(self.period.checked_mul(tick)?)?.checked_add(late)
+        let mut point = self.point?;
+        if !self.is_first {
+            let passed = now.saturating_duration_since(point).div_duration_f64(self.period).ceil();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
+            let passed = self.period.checked_mul(passed as u32)?;
+            point = point.checked_add(passed)?;
+        }
+        self.is_first = false;
+        self.point = point.checked_add(self.period);
+        point.checked_add(self.period.mul_f64(random * JITTER))
     }
 }
 
@@ -95,6 +100,18 @@ mod tests {
     #[test]
     fn a_long_call_is_never_overlapped_and_what_it_missed_is_left_out() {
         assert_eq!(offsets(0.0, Duration::from_secs(25), 3), [0, 30_000, 60_000]);
+    }
+
+    /// The points were counted in 32 bits.
+    #[test]
+    fn a_short_period_goes_on_for_months() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(SHORTEST, start);
+        schedule.next(start, 0.0);
+        for day in 1..100 {
+            let now = start + Duration::from_hours(24 * day);
+            assert_eq!(schedule.next(now, 0.0), Some(now));
+        }
     }
 
     #[test]
