@@ -169,7 +169,8 @@ impl Source {
     }
 
     /// Runs `task` until it ends or the session does, whichever is first: then it is dropped at its next
-    /// `.await`, before the handler's `close`. A panic in it is logged and reaches nobody else.
+    /// `.await`, before the handler's `close`. What `connect` spawned ends in the same way when that call of
+    /// `connect` fails, before the next one. A panic in it is logged and reaches nobody else.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -180,9 +181,9 @@ impl Source {
         self.scope.spawn(task);
     }
 
-    /// Calls `call` with this handle every `period`, in a task as of [`spawn`](Self::spawn): at once at first, then on a grid
-    /// that does not drift, each time up to a tenth of the period late by chance, so that a thousand sources do
-    /// not ask at the same moment. No call begins before the last one has ended; what a long call missed is
+    /// Calls `call` with this handle every `period`, in a task as of [`spawn`](Self::spawn), on a grid that begins
+    /// now and does not drift; each time, the first one too, up to a tenth of the period late by chance, so that
+    /// a thousand sources do not ask at the same moment. No call begins before the last one has ended; what a long call missed is
     /// left out. A call that fails or panics is logged and counted, and the next one comes all the same.
     ///
     /// ```

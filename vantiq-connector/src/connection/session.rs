@@ -101,11 +101,9 @@ impl Session {
             abandon: CancellationToken::new(),
             queries: TaskTracker::new(),
         };
-        let scope = Scope::until(stages.ending.child_token());
         let voice = Voice::new(Arc::clone(&context), stages.ending.clone());
         let run = Run {
-            source: Source::new(Arc::clone(&context), scope.clone()),
-            scope,
+            scope: Scope::until(stages.ending.child_token()),
             context: Arc::clone(&context),
             voice: voice.clone(),
             handler,
@@ -246,7 +244,7 @@ struct Run {
     context: Arc<SourceContext>,
     voice: Voice,
     handler: Arc<dyn ErasedSource>,
-    source: Source,
+    /// Of what the handler spawns, or what the present attempt to make one did.
     scope: Scope,
     config: Payload,
     publishes: PublishQueue,
@@ -293,10 +291,11 @@ impl Run {
     /// Builds the handler; tries again, with growing delays, until that succeeds or the session ends.
     async fn connect(&mut self) -> Option<Arc<dyn ErasedHandler>> {
         let mut backoff = Backoff::new(BackoffRange::of(&self.context.options), Jitter::Full);
+        let (stages, grace) = (self.stages.clone(), self.context.options.grace);
         loop {
             let attempt = tokio::select! {
                 attempt = self.attempt() => attempt,
-                () = self.stages.grace_over(self.context.options.grace) => return None,
+                () = stages.grace_over(grace) => return None,
             };
             let (state, answer, delay) = match attempt {
                 Ok(handler) => return Some(handler),
@@ -325,10 +324,21 @@ impl Run {
         }
     }
 
-    /// One call of the handler's `connect`.
-    async fn attempt(&self) -> Result<Arc<dyn ErasedHandler>, Fault> {
+    /// One call of the handler's `connect`. Nothing that it spawned outlives its failure.
+    async fn attempt(&mut self) -> Result<Arc<dyn ErasedHandler>, Fault> {
+        self.scope = Scope::until(self.stages.ending.child_token());
+        let attempt = self.call_connect().await;
+        if attempt.is_err() {
+            self.scope.end();
+            last_call(self.scope.ended()).await;
+        }
+        attempt
+    }
+
+    async fn call_connect(&self) -> Result<Arc<dyn ErasedHandler>, Fault> {
         let deadline = self.context.options.connect_deadline;
-        let connect = self.handler.connect(self.source.clone(), self.config.clone());
+        let source = Source::new(Arc::clone(&self.context), self.scope.clone());
+        let connect = self.handler.connect(source, self.config.clone());
         match timeout(deadline, Contained::new(connect)).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Fault::failed(anyhow!("the handler panicked in `connect`"))),
@@ -360,13 +370,11 @@ impl Run {
         let closing =
             QueryError::new(QueryError::CLOSING, "source {0} is closing").parameter(&self.context.name);
         self.handler_tx.send_replace(Handler::Missing(closing));
-        let all_ended = async {
+        last_call(async {
             self.stages.queries.wait().await;
             self.scope.ended().await;
-        };
-        if timeout(LAST_CALL, all_ended).await.is_err() {
-            error!("a call blocks its thread and cannot be ended");
-        }
+        })
+        .await;
         if let Some(handler) = handler
             && !close(handler, self.context.options.close_deadline()).await
         {
@@ -374,6 +382,13 @@ impl Run {
         }
         debug!("session ended");
         self.publishes.into_left()
+    }
+}
+
+/// Waits for what was told to end, and does so at its next `.await`.
+async fn last_call(ended: impl Future<Output = ()>) {
+    if timeout(LAST_CALL, ended).await.is_err() {
+        error!("a call blocks its thread and cannot be ended");
     }
 }
 

@@ -85,8 +85,15 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Mutex, time::Duration};
+    use std::{
+        sync::{
+            Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
 
+    use anyhow::anyhow;
     use async_trait::async_trait;
     use bytes::Bytes;
     use tokio::{
@@ -109,6 +116,9 @@ mod tests {
         publish: Duration,
         /// Whether it answers queries, or lets them wait for ever.
         answers: bool,
+        /// How many of its first calls of `connect` fail, after each has spawned a task.
+        failures: usize,
+        attempts: AtomicUsize,
         noted: Mutex<Vec<String>>,
     }
 
@@ -135,8 +145,16 @@ mod tests {
             "Script"
         }
 
-        async fn connect(&self, _: Source, config: Payload) -> Result<Arc<dyn ErasedHandler>, Fault> {
+        async fn connect(&self, source: Source, config: Payload) -> Result<Arc<dyn ErasedHandler>, Fault> {
             sleep(self.connect).await;
+            let spawned = Self::clone(self);
+            source.spawn(async move {
+                std::future::pending::<()>().await;
+                drop(spawned);
+            });
+            if self.attempts.fetch_add(1, Ordering::Relaxed) < self.failures {
+                return Err(Fault::failed(anyhow!("as the script says")));
+            }
             Ok(Arc::new(Scripted(Self::clone(self), config.parse().map_err(Fault::Shape)?)))
         }
     }
@@ -285,6 +303,21 @@ mod tests {
         let answer = replies_rx.recv().await.unwrap();
         assert_eq!(ended_at.elapsed().as_secs(), context.options.grace.as_secs());
         assert!(answer.windows(QueryError::CLOSING.len()).any(|part| part == QueryError::CLOSING.as_bytes()));
+        sessions.ended().await;
+    }
+
+    /// A poller of each failed attempt went on beside that of the one which succeeded.
+    #[tokio::test(start_paused = true)]
+    async fn what_a_failed_connect_spawned_ends_with_it() {
+        let (mut sessions, context, script) = sessions(Script { failures: 5, ..Script::default() });
+        let before = Arc::strong_count(&script);
+        sessions.begin(json(1));
+        let mut state = context.state.subscribe();
+        state.wait_for(|state| *state == SourceState::Connected).await.unwrap();
+        assert_eq!(script.attempts.load(Ordering::Relaxed), 6);
+        // The handler holds one, and the one task that it spawned.
+        assert_eq!(Arc::strong_count(&script), before + 2);
+        sessions.end();
         sessions.ended().await;
     }
 

@@ -13,7 +13,7 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// A scope that ends when `token` is cancelled.
+    /// A scope that ends when `token` is cancelled, which is its own.
     pub(crate) fn until(token: CancellationToken) -> Self {
         Self { token, tasks: TaskTracker::new() }
     }
@@ -34,7 +34,12 @@ impl Scope {
         self.token.cancelled().await;
     }
 
-    /// Waits until all tasks have ended; of use once the token is cancelled.
+    /// Ends it, before its token does.
+    pub(crate) fn end(&self) {
+        self.token.cancel();
+    }
+
+    /// Waits until all tasks have ended; of use once the scope has.
     pub(crate) async fn ended(&self) {
         self.tasks.close();
         self.tasks.wait().await;
