@@ -58,9 +58,14 @@ impl Deliveries {
         self.ledger().has_room() && !held
     }
 
-    /// Whether the next status answers a notification, whatever else was sent since.
+    /// Whether the next status answers something older than the `connectExtension` under way.
     pub(super) fn awaits_reply(&self) -> bool {
         self.ledger().awaits_reply()
+    }
+
+    /// The `connectExtension` under way was refused.
+    pub(super) fn handshake_refused(&mut self) {
+        self.ledger_mut().handshake_refused();
     }
 
     /// The source is configured: what was sent before counts as sent now, for the server was busy with it.

@@ -156,7 +156,7 @@ enum Sent<T> {
         number: u64,
     },
     /// Another message, to a server that is known to acknowledge such.
-    Acknowledged,
+    Acknowledged(Other),
     Doubtful(Other),
 }
 
@@ -164,7 +164,7 @@ impl<T> Sent<T> {
     fn into_notification(self) -> Option<T> {
         match self {
             Self::Notification { entry, .. } => Some(entry),
-            Self::Acknowledged | Self::Doubtful(_) => None,
+            Self::Acknowledged(_) | Self::Doubtful(_) => None,
         }
     }
 
@@ -253,10 +253,18 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         self.contradicted
     }
 
-    /// Whether a notification is open, to a server that acknowledges notifications: then its reply comes
-    /// before any other.
-    pub(crate) const fn awaits_reply(&self) -> bool {
-        self.open > 0 && self.known.notifications
+    /// Whether something older than the `connectExtension` under way has yet to be acknowledged: then the next
+    /// bare status is its reply, unless that one is lost.
+    pub(crate) fn awaits_reply(&self) -> bool {
+        match self.profile {
+            _ if self.named => false,
+            AckProfile::None => false,
+            AckProfile::Auto => self.open > 0 && self.known.notifications,
+            AckProfile::Notifications => self.open > 0,
+            AckProfile::All => {
+                !matches!(self.sent.front(), None | Some(Sent::Acknowledged(Other::Handshake)))
+            }
+        }
     }
 
     /// Whether there is anything to [settle](Self::settle).
@@ -291,7 +299,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         match (self.profile, kind, self.known.answers) {
             (AckProfile::Notifications | AckProfile::None, ..) | (AckProfile::All, Other::Validate, _) => {}
             (AckProfile::All, ..) | (AckProfile::Auto, Other::Answer, Some(true)) => {
-                self.sent.push_back(Sent::Acknowledged);
+                self.sent.push_back(Sent::Acknowledged(kind));
             }
             (AckProfile::Auto, Other::Answer, Some(false)) => self.answered = true,
             (AckProfile::Auto, kind, _) => self.sent.push_back(Sent::Doubtful(kind)),
@@ -318,6 +326,12 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         self.replied = true;
         self.replies.push_back(error);
         self.release_certain()
+    }
+
+    /// The `connectExtension` under way was refused by a status, which is its reply. Where it is not certain that it
+    /// has one, the doubt stays: what was taken for this may have been another's.
+    pub(crate) fn handshake_refused(&mut self) {
+        self.sent.pop_front_if(|sent| matches!(sent, Sent::Acknowledged(Other::Handshake)));
     }
 
     /// A status came that names its notification, the one that `is` knows. Returns that one, where it is open.
@@ -375,7 +389,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
                     self.doubt.released += 1;
                     arrived.push(self.close(entry, size));
                 }
-                Sent::Acknowledged => self.doubt.answers += 1,
+                Sent::Acknowledged(_) => self.doubt.answers += 1,
                 Sent::Doubtful(kind) => self.doubt.add(kind),
                 later @ Sent::Notification { .. } => {
                     self.sent.push_front(later);
@@ -408,7 +422,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
                 Sent::Notification { .. } => {
                     doubt == 0 || self.replies.iter().take(doubt.saturating_add(1)).all(Option::is_none)
                 }
-                Sent::Acknowledged | Sent::Doubtful(_) => true,
+                Sent::Acknowledged(_) | Sent::Doubtful(_) => true,
             };
             if self.replies.len() <= doubt || !agreed {
                 break;
@@ -488,7 +502,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
                     });
                     outcomes.push(self.agreed(possible));
                 }
-                Sent::Acknowledged => {}
+                Sent::Acknowledged(_) => {}
             }
             certain += 1;
         }
