@@ -9,9 +9,9 @@ use std::{
 
 use futures_util::FutureExt;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use vantiq_connector::{ConnectorSetBuilder, Delivery, DeliveryError, QueryError, SourceState, prelude::*};
-use vantiq_connector_tests::{Echo, Gate, HandServer, Peer, Quiet, hasty, within};
+use vantiq_connector_tests::{Echo, Gate, HandServer, MemoryServer, Peer, Quiet, hasty, within};
 
 /// Waits in each publish for the receipt of an event, and counts those it handled.
 #[derive(VantiqSource)]
@@ -347,4 +347,74 @@ async fn reconnect_required_while_attaching_sends_no_second_connect_extension() 
     peer.configure(json!({})).await;
     peer.ask(1).await;
     server.hang_up(peer, connector).await;
+}
+
+/// Takes a minute for the first publish. Where that is asked for, it then awaits the receipt of an event.
+#[derive(VantiqSource)]
+#[vantiq_source]
+struct Slow {
+    source: Source,
+    handled: Arc<watch::Sender<usize>>,
+}
+
+impl SourceHandler for Slow {
+    async fn connect(source: Source, _: Value) -> Result<Self> {
+        let handled = source.shared()?;
+        Ok(Self { source, handled })
+    }
+
+    async fn publish(&self, message: Value) -> Result<()> {
+        let receipt = self.source.notify(&message).await?;
+        match message.as_str() {
+            Some("await") => drop(receipt.await),
+            // Whoever holds a receipt may be waiting for it.
+            _ => drop(receipt),
+        }
+        if message == "sleep" {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+        }
+        self.handled.send_modify(|handled| *handled += 1);
+        Ok(())
+    }
+}
+
+/// More publishes than wait for a handler, and for room to do so: nothing more is read, acknowledgements neither.
+const TOO_MANY: usize = 700;
+
+/// Sends [`TOO_MANY`] publishes, `first` before all others, and acknowledges all. Returns how many links there
+/// were when so many were handled.
+async fn links_until_handled(first: &'static str, expected: usize) -> u64 {
+    let server = MemoryServer::default();
+    let (handled, mut watched) = watch::channel(0);
+    let connector = server.connector(hasty::<Slow>().shared(handled), &["a"]);
+    let serving = tokio::spawn(async move {
+        let mut publishes = vec![json!(first); 1];
+        publishes.resize(TOO_MANY, json!("other"));
+        loop {
+            let peer = server.attached().await;
+            let (outgoing, incoming) = mpsc::unbounded_channel();
+            for publish in publishes.drain(..) {
+                outgoing.send(json!({"op": "publish", "object": publish})).unwrap();
+            }
+            let reply = |message: Value| (message["op"] == "notification").then(|| json!({"status": 200}));
+            peer.serve(incoming, reply).await;
+        }
+    });
+    let all = watched.wait_for(|handled| *handled >= expected);
+    tokio::time::timeout(Duration::from_mins(10), all).await.expect("they are handled").unwrap();
+    let links = connector.source("a").status().counts.links;
+    serving.abort();
+    links
+}
+
+/// The link was given up after 20 s, and with it the publishes that were not read yet.
+#[tokio::test(start_paused = true)]
+async fn a_slow_handler_behind_unread_acknowledgements_keeps_its_link() {
+    assert_eq!(links_until_handled("sleep", TOO_MANY).await, 1);
+}
+
+/// The handler waits for an acknowledgement that is not read, because the handler makes no room.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_waits_for_what_is_not_read_is_freed_by_a_new_link() {
+    assert!(links_until_handled("await", 1).await > 1);
 }

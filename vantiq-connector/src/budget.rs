@@ -58,6 +58,11 @@ impl Budget {
         }
     }
 
+    /// Whether the smallest message finds no room now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.semaphore.available_permits() < self.least as usize
+    }
+
     /// Ends every wait for room.
     pub(crate) fn close(&self) {
         self.semaphore.close();

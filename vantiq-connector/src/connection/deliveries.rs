@@ -78,6 +78,11 @@ impl Deliveries {
         self.context.outbox.is_empty() && self.ledger().open() == 0
     }
 
+    /// Whether anybody may be waiting for a notification to be delivered.
+    pub(super) fn may_be_awaited(&self) -> bool {
+        self.context.outbox.may_be_awaited() || self.ledger().notifications().any(Entry::has_receipt)
+    }
+
     /// The next notification to send, where there is one.
     pub(super) fn next(&mut self, now: Instant) -> Option<Bytes> {
         let entry = self.context.outbox.pop()?;

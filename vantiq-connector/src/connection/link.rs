@@ -471,7 +471,11 @@ impl<'a> Link<'a> {
             None => {}
         }
         if self.blocked_at(now).is_some_and(|at| at <= now) {
-            return Err(LinkEnd::Blocked);
+            if self.deliveries.may_be_awaited() {
+                return Err(LinkEnd::Blocked);
+            }
+            // Then the handler is merely slow.
+            self.blocked_since = Some(now);
         }
         let overdue = self.intake.overdue(now);
         self.send_replies(overdue);

@@ -233,6 +233,14 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         self.open
     }
 
+    /// The notifications sent and not yet released, oldest first.
+    pub(crate) fn notifications(&self) -> impl Iterator<Item = &T> {
+        self.sent.iter().filter_map(|sent| match sent {
+            Sent::Notification { entry, .. } => Some(entry),
+            Sent::Acknowledged(_) | Sent::Doubtful(_) => None,
+        })
+    }
+
     /// Number of the last notification sent, for [`arrived_through`](Self::arrived_through).
     pub(crate) const fn last(&self) -> u64 {
         self.last

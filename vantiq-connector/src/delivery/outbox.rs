@@ -87,6 +87,11 @@ impl Entry {
         Self { kept: Some(kept), ..self }
     }
 
+    /// Whether anybody has its receipt, and may be waiting for it.
+    pub(crate) fn has_receipt(&self) -> bool {
+        !self.outcome_tx.is_closed()
+    }
+
     fn is_expired(&self, now: Instant) -> bool {
         self.draft.expires_at.is_some_and(|at| at <= now)
     }
@@ -287,6 +292,11 @@ impl Outbox {
     /// Whether nothing waits to be sent.
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().entries.is_empty()
+    }
+
+    /// Whether anybody may be waiting for it: for room, or for a receipt.
+    pub(crate) fn may_be_awaited(&self) -> bool {
+        self.budget.is_full() || self.lock().entries.iter().any(Entry::has_receipt)
     }
 
     /// How many wait to be sent.
