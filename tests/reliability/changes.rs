@@ -12,14 +12,15 @@ use std::{
 use futures_util::{Stream, future::join_all, stream};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     join,
+    sync::Mutex as AsyncMutex,
     task::JoinSet,
     time::{Interval, MissedTickBehavior, interval, sleep, timeout},
 };
 use vantiq_connector::{CancellationToken, prelude::*};
-use vantiq_connector_tests::{Connector, hasty};
+use vantiq_connector_tests::{Connector, hasty, within};
 use vantiq_simulator::{QueryReply, Simulator, SimulatorError, SimulatorErrorKind};
 
 use crate::{
@@ -34,6 +35,15 @@ const MESSAGE_EVERY: Duration = Duration::from_millis(2);
 const EVENT_EVERY: Duration = Duration::from_millis(1);
 /// One in so many changes is changed again before anybody can have it.
 const CHANGED_AGAIN: u32 = 8;
+/// One in so many changes comes while more publishes wait than can be handled within the grace, which pass on to
+/// the next session then. Each takes so long.
+const OVERTAKES: u32 = 10;
+const OVERTAKEN: u64 = 30;
+const OVERTAKEN_PAUSE: Duration = Duration::from_millis(50);
+/// Far more than any query takes, even on a loaded machine, and less than [`OVERTAKEN`] publishes.
+const GRACE: Duration = Duration::from_secs(1);
+/// At most so many publishes come between `reconnectRequired` and the next `connectExtension`.
+const MOST_EARLY: u64 = 3;
 /// More than are ever under way: none is to be refused.
 const QUERIES_AT_ONCE: usize = 100_000;
 /// Far more than any run sends.
@@ -159,7 +169,7 @@ async fn change_under_load(run: &Run) -> String {
     let simulator = SOURCES.iter().fold(simulator, |simulator, name| simulator.source(*name, first.clone()));
     let simulator = simulator.start().await.expect("there is a port");
     let notes = Arc::<Notes>::default();
-    let handlers = hasty::<Brief>().source::<Lasting>().max_queries(QUERIES_AT_ONCE);
+    let handlers = hasty::<Brief>().source::<Lasting>().max_queries(QUERIES_AT_ONCE).grace(GRACE);
     let connector = Connector::start(handlers.shared_arc(Arc::clone(&notes)), &simulator, &SOURCES);
 
     let loads = SOURCES.map(|name| Load::new(&simulator, name, random.random()));
@@ -205,12 +215,17 @@ struct Load<'a> {
     /// Number of the last configuration that the server has sent.
     delivered: AtomicU64,
     done: CancellationToken,
+    /// In the order of the wire.
+    published: AsyncMutex<Vec<Message>>,
 }
+
+/// A query and what came of it.
+type Asked = (Message, Result<QueryReply, SimulatorError>);
 
 /// What a server sent to an attached link, and what came of the events.
 struct Sent {
     published: Vec<Message>,
-    asked: Vec<(Message, Result<QueryReply, SimulatorError>)>,
+    asked: Vec<Asked>,
     told: Vec<Told>,
     last_configuration: u64,
 }
@@ -218,19 +233,25 @@ struct Sent {
 impl<'a> Load<'a> {
     fn new(simulator: &'a Simulator, name: &str, seed: u64) -> Self {
         let (delivered, done) = (AtomicU64::new(1), CancellationToken::new());
-        Self { simulator, source: simulator.source(name), seed, delivered, done }
+        let published = AsyncMutex::default();
+        Self { simulator, source: simulator.source(name), seed, delivered, done, published }
     }
 
     async fn run(&self, source: Source, changes: u64) -> Sent {
         self.source.wait_attached().await.expect("it connects");
+        let first = self.ask_one(0).await;
+        // When the connector knows that answers are not acknowledged, it never holds them back, and the grace is
+        // enough for each.
+        let receipt = source.notify(&"first").await.expect("the source is open");
+        within(receipt).await.expect("it is delivered");
         let told = told(self.events(source), self.simulator);
-        let (published, asked, last_configuration, told) =
+        let ((), asked, last_configuration, told) =
             join!(self.publish(), self.ask(), self.change(changes), timeout(IN_TIME, told));
         let told = told.expect("every receipt comes");
         // It comes behind all publishes: when it is answered, they have come, too.
-        let last = Message { number: asked.len() as u64, ..self.message(0, Duration::ZERO) };
-        let reply = self.source.query(json!(last)).await;
-        let asked = asked.into_iter().chain([(last, reply)]).collect();
+        let last = self.ask_one(asked.len() + 1).await;
+        let asked = [first].into_iter().chain(asked).chain([last]).collect();
+        let published = self.published.lock().await.clone();
         Sent { published, asked, told, last_configuration }
     }
 
@@ -239,6 +260,9 @@ impl<'a> Load<'a> {
         let (mut random, mut number) = (SmallRng::seed_from_u64(self.seed), 1);
         for _ in 0..changes {
             sleep(Duration::from_millis(random.random_range(0..=300))).await;
+            if random.random_ratio(1, OVERTAKES) {
+                self.overtake().await;
+            }
             let sessions = self.source.sessions();
             let times = if random.random_ratio(1, CHANGED_AGAIN) { 2 } else { 1 };
             for _ in 0..times {
@@ -246,6 +270,7 @@ impl<'a> Load<'a> {
                 let pause = Duration::from_millis(random.random_range(0..=10));
                 let configured = self.source.configure(json!(Config { number, pause }));
                 configured.await.expect("it is attached");
+                self.publish_early(random.random_range(0..=MOST_EARLY)).await;
             }
             self.source.wait_sessions(sessions + 1).await.expect("it attaches again");
             self.delivered.store(number, Ordering::SeqCst);
@@ -254,23 +279,53 @@ impl<'a> Load<'a> {
         number
     }
 
-    async fn publish(&self) -> Vec<Message> {
-        let (mut random, mut published) = (SmallRng::seed_from_u64(self.seed + 1), Vec::new());
+    async fn publish(&self) {
+        let mut random = SmallRng::seed_from_u64(self.seed + 1);
         let mut ticks = ticks(MESSAGE_EVERY);
         while !self.done.is_cancelled() {
             ticks.tick().await;
             let pause = Duration::from_millis(u64::from(random.random_ratio(1, 20)));
-            let message = self.message(published.len(), pause);
-            if is_sent(self.source.publish(json!(message)).await).is_some() {
-                published.push(message);
-            }
+            self.publish_one(pause, async |message| is_sent(self.source.publish(message).await)).await;
         }
-        published
     }
 
-    async fn ask(&self) -> Vec<(Message, Result<QueryReply, SimulatorError>)> {
+    /// Publishes at once what takes longer than the grace.
+    async fn overtake(&self) {
+        for _ in 0..OVERTAKEN {
+            let sent = self
+                .publish_one(OVERTAKEN_PAUSE, async |message| is_sent(self.source.publish(message).await));
+            sent.await;
+        }
+    }
+
+    /// A server that has just sent `reconnectRequired` may have more on its way.
+    async fn publish_early(&self, times: u64) {
+        for _ in 0..times {
+            let send = async |message| {
+                let frame = json!({"op": "publish", "resourceId": self.source.name(), "object": message});
+                self.source.send_raw(frame.to_string()).await.ok()
+            };
+            self.publish_one(Duration::ZERO, send).await;
+        }
+    }
+
+    /// One after the other, for the order of the wire is to be known.
+    async fn publish_one(&self, pause: Duration, send: impl AsyncFnOnce(Value) -> Option<()>) {
+        let mut published = self.published.lock().await;
+        let message = self.message(published.len(), pause);
+        if send(json!(message)).await.is_some() {
+            published.push(message);
+        }
+    }
+
+    async fn ask_one(&self, number: usize) -> Asked {
+        let message = self.message(number, Duration::ZERO);
+        (message, self.source.query(json!(message)).await)
+    }
+
+    async fn ask(&self) -> Vec<Asked> {
         let (mut random, mut asked) = (SmallRng::seed_from_u64(self.seed + 2), JoinSet::new());
-        let (mut ticks, mut number) = (ticks(MESSAGE_EVERY), 0);
+        let (mut ticks, mut number) = (ticks(MESSAGE_EVERY), 1);
         while !self.done.is_cancelled() {
             ticks.tick().await;
             let pause = if random.random_ratio(1, 10) { random.random_range(0..100) } else { 0 };
