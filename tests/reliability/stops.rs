@@ -53,9 +53,9 @@ enum Obstacle {
 }
 
 impl Obstacle {
-    /// One with which all work can be finished.
-    fn passable(random: &mut SmallRng) -> Self {
-        match random.random_range(0..3) {
+    /// One with which all work can be finished, of the kind of this number.
+    fn passable(kind: u64, random: &mut SmallRng) -> Self {
+        match kind % 3 {
             0 => Self::None(Duration::ZERO),
             1 => Self::None(Duration::from_millis(random.random_range(1..500))),
             _ => Self::ReadsLate,
@@ -63,8 +63,8 @@ impl Obstacle {
     }
 
     /// One with which it cannot.
-    fn impassable(random: &mut SmallRng) -> Self {
-        match random.random_range(0..4) {
+    fn impassable(kind: u64, random: &mut SmallRng) -> Self {
+        match kind % 4 {
             0 => Self::Hangs {
                 queries: random.random_range(1..=QUERIES),
                 publish: None,
@@ -175,12 +175,14 @@ struct Stored {
 }
 
 impl Plan {
-    /// Every other process can finish its work.
+    /// Every other process can finish its work. Each kind of obstacle has its turn.
     fn draw(number: u64, seed: u64) -> Self {
         let mut random = SmallRng::seed_from_u64(seed);
-        let passable = number.is_multiple_of(2);
-        let obstacle =
-            if passable { Obstacle::passable(&mut random) } else { Obstacle::impassable(&mut random) };
+        let obstacle = if number.is_multiple_of(2) {
+            Obstacle::passable(number / 2, &mut random)
+        } else {
+            Obstacle::impassable(number / 2, &mut random)
+        };
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stops").join(number.to_string());
         let bytes = if random.random() { 0 } else { random.random_range(0..5_000) };
         Self { folder, obstacle, bytes, rows: random.random_range(0..20) }
