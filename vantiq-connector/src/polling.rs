@@ -52,7 +52,7 @@ where
     Fut: Future<Output = anyhow::Result<()>>,
 {
     let mut schedule = Schedule::new(period, Instant::now());
-    while let Some(due) = schedule.next(Instant::now(), rand::random()) {
+    while let Some(due) = schedule.next(Instant::now(), context.options.chance.draw()) {
         sleep_until(due).await;
         // An error is read where a panic of its own is contained, too.
         let called = async { call().await.map_err(|failed| format!("{failed:#}")) };

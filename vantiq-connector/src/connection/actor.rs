@@ -97,7 +97,7 @@ impl Actor {
 
     /// Waits before the next attempt, unless the source is closed meanwhile.
     async fn pause(&mut self, end: &LinkEnd, late: bool) {
-        let delay = self.backoff.next(rand::random());
+        let delay = self.backoff.next(self.context.options.chance.draw());
         let delay = if late { self.context.options.backoff_longest } else { delay };
         let why = end.chain();
         warn!(error = %why, ?delay, "not connected; trying again");

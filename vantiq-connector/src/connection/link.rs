@@ -322,7 +322,7 @@ impl<'a> Link<'a> {
                 if self.configured_at.take().is_some_and(|at| at.elapsed() >= PROOF) {
                     self.attach_backoff.reset();
                 }
-                let delay = self.attach_backoff.next(rand::random());
+                let delay = self.attach_backoff.next(self.context.options.chance.draw());
                 let advice = refusal::advice(&error);
                 self.deliveries.handshake_refused();
                 self.attach_later(&format!("the server refused the source: {error}; {advice}"), delay);

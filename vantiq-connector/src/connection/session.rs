@@ -309,7 +309,7 @@ impl Run {
                     (SourceState::Misconfigured(shape.to_string()), answer, None)
                 }
                 Err(Fault::Failed(failure)) => {
-                    let delay = backoff.next(rand::random());
+                    let delay = backoff.next(self.context.options.chance.draw());
                     error!(error = failure.chain, ?delay, "the handler could not connect");
                     let answer = QueryError::new(QueryError::UNAVAILABLE, "source {0} is not available: {1}");
                     let answer = answer.parameter(&self.context.name).parameter(&failure.text);

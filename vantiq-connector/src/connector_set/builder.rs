@@ -219,6 +219,15 @@ impl ConnectorSetBuilder {
         self
     }
 
+    /// Draws all jitter from this seed, so that a test's run can be repeated. Not part of the API.
+    #[cfg(feature = "internals")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.chance = crate::context::Chance::seeded(seed);
+        self
+    }
+
     /// Reads the settings and finds the handler of each source.
     ///
     /// # Errors

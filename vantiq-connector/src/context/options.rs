@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Chance;
 use crate::{
     OverflowPolicy,
     budget::Budget,
@@ -47,6 +48,7 @@ pub(crate) struct Options {
     pub(crate) backoff_longest: Duration,
     pub(crate) max_handshakes: usize,
     pub(crate) custom_dial: Option<CustomDial>,
+    pub(crate) chance: Chance,
 }
 
 impl Default for Options {
@@ -78,6 +80,7 @@ impl Default for Options {
             backoff_longest: Duration::from_secs(30),
             max_handshakes: 32,
             custom_dial: None,
+            chance: Chance::default(),
         }
     }
 }
