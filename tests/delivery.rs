@@ -5,14 +5,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::json;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{Instant, sleep},
-};
 use vantiq_connector::{AckProfile, Delivery, DeliveryError, ServerConfigBuilder, prelude::*};
-use vantiq_connector_tests::{
-    Connector, HandServer, MemoryServer, Peer, Quiet, Wire, config_at, hasty, within,
-};
+use vantiq_connector_tests::{Connector, HandServer, Peer, Quiet, hasty, within};
 
 /// Longer than any test takes: then every ping of the connector is one that looks for a quiet moment.
 const NEVER: Duration = Duration::from_hours(1);
@@ -136,112 +130,4 @@ async fn an_event_that_cannot_be_sent_in_time_expires_and_the_others_are_sent() 
     let counts = source.status().counts;
     assert_eq!((counts.notifications_expired, counts.notifications_delivered), (1, 2));
     server.hang_up(peer, connector).await;
-}
-
-/// What the server says when it refuses `connectExtension`, or an event.
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(peer: &mut Peer<S>, why: &str) {
-    peer.send(&json!({"status": 400, "body": [{"code": "com.example.no", "message": why}]})).await;
-}
-
-/// A connector in memory, attached, that knows what is acknowledged from `settings`.
-async fn in_memory(
-    settings: impl FnOnce(ServerConfigBuilder) -> ServerConfigBuilder,
-) -> (Connector, Peer<Wire>) {
-    let server = MemoryServer::default();
-    let set = server.dialled_by(hasty::<Quiet>());
-    let connector = Connector::start_with(set, settings(config_at("http://in-memory", "token", &["a"])));
-    let peer = server.attached().await;
-    connector.connected("a").await;
-    (connector, peer)
-}
-
-/// A connector with one event of which nothing was said yet, and which attaches anew.
-async fn attaching_with_an_open_event(profile: AckProfile) -> (Connector, Peer<Wire>, Receipt) {
-    let (connector, mut peer) = in_memory(|config| config.ack_profile(profile)).await;
-    let receipt = connector.source("a").notify(&"open").await.unwrap();
-    assert_eq!(peer.event().await, "open");
-    // A server that asks for a new session at once has to wait.
-    sleep(Duration::from_secs(1)).await;
-    peer.reconnect_required().await;
-    assert_eq!(peer.receive().await["op"], "connectExtension");
-    (connector, peer, receipt)
-}
-
-/// The refusal was not told to the ledger, and each later reply went to the wrong event.
-#[tokio::test(start_paused = true)]
-async fn whoever_knows_that_all_is_acknowledged_knows_that_a_refusal_is_a_reply() {
-    let server = MemoryServer::default();
-    let config = config_at("http://in-memory", "token", &["a"]).ack_profile(AckProfile::All);
-    let connector = Connector::start_with(server.dialled_by(hasty::<Quiet>()), config);
-    let mut peer = Peer::attaching(within(server.accept()).await).await;
-    refuse(&mut peer, "not yet").await;
-    assert_eq!(peer.receive().await["op"], "connectExtension");
-    peer.acknowledge(1).await;
-    peer.configure(json!({})).await;
-    let source = connector.source("a");
-    let mut receipts = Vec::new();
-    for number in 0..3 {
-        receipts.push(source.notify(&number).await.unwrap());
-        assert_eq!(peer.event().await, number);
-    }
-    peer.acknowledge(1).await;
-    refuse(&mut peer, "the second").await;
-    peer.acknowledge(1).await;
-    let [first, second, third] = receipts.try_into().unwrap();
-    assert_eq!(within(first).await, Ok(Delivery::Acknowledged));
-    assert!(matches!(within(second).await, Err(DeliveryError::Rejected(_))));
-    assert_eq!(within(third).await, Ok(Delivery::Acknowledged));
-}
-
-/// It was taken for the reply to the event, and nothing happened for 10 s.
-#[tokio::test(start_paused = true)]
-async fn a_bare_refusal_refuses_the_source_where_events_are_named() {
-    let (connector, mut peer) = in_memory(|config| config.request_ids(true)).await;
-    let source = connector.source("a");
-    let receipt = source.notify(&1).await.unwrap();
-    let id = peer.receive().await["parameters"]["requestId"].clone();
-    peer.send(&json!({"status": 200, "headers": {"X-Request-Id": id}})).await;
-    assert_eq!(within(receipt).await, Ok(Delivery::Acknowledged));
-    let _open = source.notify(&2).await.unwrap();
-    assert_eq!(peer.event().await, 2);
-    sleep(Duration::from_secs(1)).await;
-    peer.reconnect_required().await;
-    assert_eq!(peer.receive().await["op"], "connectExtension");
-    refuse(&mut peer, "not yet").await;
-    let refused = Instant::now();
-    assert_eq!(peer.receive().await["op"], "connectExtension");
-    assert!(refused.elapsed() <= Duration::from_secs(1), "{:?}", refused.elapsed());
-}
-
-/// Its acknowledgement is lost, and then the source is refused. That the event is refused, too, would be a lie.
-#[tokio::test(start_paused = true)]
-async fn a_refused_source_is_not_taken_for_a_refused_event() {
-    for profile in [AckProfile::Notifications, AckProfile::All] {
-        let (connector, mut peer, receipt) = attaching_with_an_open_event(profile).await;
-        refuse(&mut peer, "not yet").await;
-        let refused = Instant::now();
-        assert_eq!(peer.receive().await["op"], "connectExtension");
-        assert!(refused.elapsed() <= Duration::from_secs(3), "{:?}", refused.elapsed());
-        peer.acknowledge(usize::from(profile == AckProfile::All)).await;
-        peer.configure(json!({})).await;
-        let delivery = peer.idle_until(receipt).await;
-        assert!(
-            matches!(delivery, Ok(Delivery::Arrived | Delivery::Acknowledged)),
-            "{profile:?}: {delivery:?}"
-        );
-        drop(connector);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_event_that_is_refused_while_the_source_attaches_is_told_so() {
-    for profile in [AckProfile::Notifications, AckProfile::All] {
-        let (connector, mut peer, receipt) = attaching_with_an_open_event(profile).await;
-        peer.acknowledge(usize::from(profile == AckProfile::All)).await;
-        refuse(&mut peer, "the event").await;
-        peer.configure(json!({})).await;
-        let delivery = peer.idle_until(receipt).await;
-        assert!(matches!(delivery, Err(DeliveryError::Rejected(_))), "{profile:?}: {delivery:?}");
-        drop(connector);
-    }
 }

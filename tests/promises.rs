@@ -10,7 +10,7 @@ use std::{
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
-use vantiq_connector::{ConnectorSetBuilder, Delivery, DeliveryError, QueryError, SourceState, prelude::*};
+use vantiq_connector::{ConnectorSetBuilder, Delivery, DeliveryError, QueryError, prelude::*};
 use vantiq_connector_tests::{Echo, Gate, HandServer, MemoryServer, Peer, Quiet, hasty, within};
 
 /// Waits in each publish for the receipt of an event, and counts those it handled.
@@ -282,7 +282,8 @@ async fn link_deadlines_of_zero_try_and_stop() {
     connector.stop().await.unwrap();
 }
 
-/// J1. The refusal of a notification was taken for that of the `connectExtension` sent after it.
+/// J1. The refusal of a notification was taken for that of the `connectExtension` sent after it. Which of the two it
+/// is nobody can tell, so another link is to show.
 #[tokio::test]
 async fn a_refused_notification_while_attaching_again_refuses_nothing_else() {
     let server = HandServer::start().await;
@@ -294,15 +295,16 @@ async fn a_refused_notification_while_attaching_again_refuses_nothing_else() {
     assert_eq!((peer.event().await, peer.event().await), (json!(2), json!(3)));
     peer.reconnect_required().await;
     assert_eq!(peer.receive().await["op"], "connectExtension");
-    peer.send(&json!({"status": 400, "body": [{"code": "com.example.no", "message": "no"}]})).await;
+    let refusal = json!({"status": 400, "body": [{"code": "com.example.no", "message": "no"}]});
+    peer.send(&refusal).await;
+    let mut peer = server.attached().await;
+    assert_eq!((peer.event().await, peer.event().await), (json!(2), json!(3)));
+    peer.send(&refusal).await;
     peer.acknowledge(1).await;
-    let second = within(second).await;
+    let second = peer.idle_until(second).await;
     assert!(matches!(second, Err(DeliveryError::Rejected(_))), "{second:?}");
-    assert_eq!(within(third).await, Ok(Delivery::Acknowledged));
-    assert_eq!(source.status().state, SourceState::Connecting, "it was not refused");
-    peer.configure(json!({})).await;
-    // The answer comes next: no other `connectExtension` was sent.
-    peer.ask(1).await;
+    assert_eq!(peer.idle_until(third).await, Ok(Delivery::Acknowledged));
+    connector.connected("a").await;
     server.hang_up(peer, connector).await;
 }
 

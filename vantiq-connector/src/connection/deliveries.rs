@@ -58,9 +58,9 @@ impl Deliveries {
         self.ledger().has_room() && !held
     }
 
-    /// Whether the next status answers something older than the `connectExtension` under way.
-    pub(super) fn awaits_reply(&self) -> bool {
-        self.ledger().awaits_reply()
+    /// Whether the next status may answer something older than the `connectExtension` under way.
+    pub(super) fn may_await_reply(&self) -> bool {
+        self.ledger().may_await_reply()
     }
 
     /// The `connectExtension` under way was refused.
@@ -196,8 +196,13 @@ impl Deliveries {
     }
 
     fn settle(&mut self, evidence: Evidence) {
+        // Where no pong proves that the network was not merely held up, silence proves nothing.
+        let is_guess = !self.may_ping && !self.ledger().is_complete();
         match self.ledger_mut().settle(evidence) {
             Settled::All { replied, arrived } => {
+                if is_guess {
+                    self.ledger_mut().assume();
+                }
                 self.replied(replied);
                 if !arrived.is_empty() {
                     debug!(count = arrived.len(), "no longer waiting for acknowledgements");
@@ -212,6 +217,7 @@ impl Deliveries {
     fn replied(&self, replied: Vec<Replied<Entry, ServerError>>) {
         for (entry, error) in replied {
             match error {
+                _ if self.ledger().is_assumed() => self.resolve(vec![entry], Delivery::Sent),
                 None => self.resolve(vec![entry], Delivery::Acknowledged),
                 Some(error) => {
                     self.context.counters.notifications_rejected.add_one();

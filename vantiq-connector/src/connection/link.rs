@@ -26,7 +26,7 @@ use super::{
 use crate::{
     context::SourceContext,
     delivery::Other,
-    protocol::{Inbound, Outbound, Payload, StatusMessage, excerpt},
+    protocol::{Inbound, Outbound, Payload, excerpt},
     telemetry::SourceState,
     transport::{Frame, FrameOut, FrameReader, FrameWriter, Socket},
 };
@@ -44,10 +44,6 @@ const ATTACH_BACKOFF: BackoffRange =
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 /// A link that was attached this long has proved itself, whatever was said over it.
 const PROOF: Duration = Duration::from_secs(10);
-/// How long a refusal is in doubt that may be of `connectExtension` or of something older.
-const REFUSAL_DOUBT: Duration = Duration::from_secs(2);
-/// How many statuses are in doubt at most. More than that refuse `connectExtension`, too.
-const MAX_DOUBTED: usize = 64;
 /// A server that asks for a new session sooner than this after the last one has to wait as long.
 const HURRY: Duration = Duration::from_millis(250);
 /// With `sendPings=false` nothing is sent and nothing expected: a heartbeat in a century.
@@ -63,9 +59,6 @@ pub(super) struct Link<'a> {
     /// When the present phase is over.
     phase_over: Option<Instant>,
     attach_backoff: Backoff,
-    /// Statuses that came while attaching, beginning with a refusal: of `connectExtension`, or of something older.
-    /// What comes next tells.
-    doubted: Vec<StatusMessage>,
     /// When the first session of the link began, and the present one.
     attached_at: Option<Instant>,
     configured_at: Option<Instant>,
@@ -136,7 +129,6 @@ impl<'a> Link<'a> {
             protocol: Protocol::new(),
             phase_over: None,
             attach_backoff: Backoff::new(ATTACH_BACKOFF, Jitter::Equal),
-            doubted: Vec::new(),
             attached_at: None,
             configured_at: None,
             useful: false,
@@ -244,48 +236,18 @@ impl<'a> Link<'a> {
 
     fn on_message(&mut self, message: Inbound) -> Result<(), LinkEnd> {
         match message {
+            // Replies come in the order of messages. This one may be older than `connectExtension`, and nothing on
+            // the link can tell; taken for the wrong one, it has every later reply taken for the wrong one.
             Inbound::Status(status)
-                if self.protocol.phase() == Phase::Attaching && self.deliveries.awaits_reply() =>
+                if self.protocol.phase() == Phase::Attaching
+                    && status.error().is_some()
+                    && self.deliveries.may_await_reply() =>
             {
-                self.on_status_while_attaching(status)
+                Err(LinkEnd::Ambiguous)
             }
             Inbound::ReconnectRequired if self.is_hurried() => self.on(Event::ReconnectHurried),
             message => self.on(Event::Message(message)),
         }
-    }
-
-    /// Replies come in the order of messages, so this one is older than `connectExtension`. But older ones may be
-    /// lost, and if a refusal is taken for that of a notification, it is one for good.
-    fn on_status_while_attaching(&mut self, status: StatusMessage) -> Result<(), LinkEnd> {
-        let now = Instant::now();
-        if status.error().is_none() {
-            if !self.doubted.is_empty() {
-                // This one does not answer a `connectExtension` that was refused, so what came before it did not refuse one.
-                self.take_doubted();
-                self.phase_over = Some(now + self.context.options.step_deadline);
-            }
-            self.useful |= self.deliveries.status(&status, now);
-            return Ok(());
-        }
-        if self.doubted.is_empty() {
-            self.phase_over = Some(now + REFUSAL_DOUBT);
-        }
-        self.doubted.push(status);
-        if self.doubted.len() < MAX_DOUBTED { Ok(()) } else { self.refused_after_all() }
-    }
-
-    /// What was in doubt answers something older than `connectExtension`.
-    fn take_doubted(&mut self) {
-        for status in std::mem::take(&mut self.doubted) {
-            self.useful |= self.deliveries.status(&status, Instant::now());
-        }
-    }
-
-    /// Nothing came after what was in doubt: the last of it refuses `connectExtension`.
-    fn refused_after_all(&mut self) -> Result<(), LinkEnd> {
-        let refusal = self.doubted.pop();
-        self.take_doubted();
-        refusal.map_or(Ok(()), |refusal| self.on(Event::Message(Inbound::Status(refusal))))
     }
 
     /// Whether the present session is so young that a server which wants another one is to wait.
@@ -367,7 +329,6 @@ impl<'a> Link<'a> {
 
     fn configure(&mut self, config: Payload) {
         info!(bytes = config.len(), "configured by the server");
-        self.take_doubted();
         self.phase_over = None;
         self.handshake = None;
         let now = Instant::now();
@@ -484,7 +445,6 @@ impl<'a> Link<'a> {
             self.deliveries.pinged(ping);
         }
         match self.phase_over.take_if(|at| *at <= now) {
-            Some(_) if !self.doubted.is_empty() => self.refused_after_all(),
             Some(_) => self.on(Event::TimeOver),
             None => Ok(()),
         }

@@ -51,6 +51,8 @@ pub(crate) enum Other {
 pub(crate) struct Known {
     /// Whether it acknowledges answers; `None` while in doubt.
     answers: Option<bool>,
+    /// Whether only silence says so, which proves nothing.
+    assumed: bool,
     /// Whether it was ever seen to acknowledge a notification: then a missing reply is late, not absent.
     notifications: bool,
 }
@@ -60,6 +62,7 @@ impl Known {
     pub(crate) fn or(self, later: Self) -> Self {
         Self {
             answers: later.answers.or(self.answers),
+            assumed: if later.answers.is_some() { later.assumed } else { self.assumed },
             notifications: self.notifications || later.notifications,
         }
     }
@@ -67,6 +70,7 @@ impl Known {
     /// Forgets about answers.
     pub(crate) const fn forget_answers(&mut self) {
         self.answers = None;
+        self.assumed = false;
     }
 }
 
@@ -197,6 +201,8 @@ pub(crate) struct Ledger<T, E> {
     replied: bool,
     /// Whether an answer was sent that counts on not being acknowledged.
     answered: bool,
+    /// Whether attribution rests on silence alone.
+    assumed: bool,
     /// Whether a reply came that contradicts what was known about answers.
     contradicted: bool,
     /// Whether replies to notifications name them, so that bare ones answer something else.
@@ -218,6 +224,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
             silent: profile == AckProfile::None,
             replied: false,
             answered: false,
+            assumed: known.assumed,
             contradicted: false,
             named: false,
         }
@@ -261,18 +268,35 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         self.contradicted
     }
 
-    /// Whether something older than the `connectExtension` under way has yet to be acknowledged: then the next
-    /// bare status is its reply, unless that one is lost.
-    pub(crate) fn awaits_reply(&self) -> bool {
+    /// Whether something older than the `connectExtension` under way may have yet to be acknowledged: then nobody
+    /// can tell whether the next bare status is its reply or that of `connectExtension`.
+    pub(crate) fn may_await_reply(&self) -> bool {
+        if self.named || self.silent {
+            return false;
+        }
         match self.profile {
-            _ if self.named => false,
-            AckProfile::None => false,
-            AckProfile::Auto => self.open > 0 && self.known.notifications,
-            AckProfile::Notifications => self.open > 0,
+            AckProfile::Auto | AckProfile::Notifications | AckProfile::None => self.open > 0,
             AckProfile::All => {
                 !matches!(self.sent.front(), None | Some(Sent::Acknowledged(Other::Handshake)))
             }
         }
+    }
+
+    /// Whether every reply came that can come.
+    pub(crate) fn is_complete(&self) -> bool {
+        let certain = self.sent.iter().filter(|sent| sent.is_certain()).count() as u64;
+        self.replies.len() as u64 >= certain + self.all_doubt().most()
+    }
+
+    /// Says that the last [`settle`](Self::settle) was no more than a guess: replies may have been on their way.
+    pub(crate) const fn assume(&mut self) {
+        self.assumed = true;
+        self.known.assumed |= self.known.answers.is_some();
+    }
+
+    /// Whether what replies are attributed to is no more than a guess.
+    pub(crate) const fn is_assumed(&self) -> bool {
+        self.assumed && !self.named
     }
 
     /// Whether there is anything to [settle](Self::settle).

@@ -29,8 +29,9 @@ pub enum Delivery {
     /// The server does not acknowledge notifications, but it answered a WebSocket ping that was sent after
     /// this one: the frame arrived, what the server made of it is not known.
     Arrived,
-    /// The server does not acknowledge notifications, and with `sendPings=false` there is no way to ask
-    /// whether it arrived. It was handed to the network while the link was up.
+    /// With `sendPings=false` there is no way to ask whether it arrived, and no acknowledgement is certainly its
+    /// own: the server acknowledges none, or for a while nothing told which of its acknowledgements are meant for
+    /// other messages. It was handed to the network while the link was up.
     Sent,
 }
 

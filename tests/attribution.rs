@@ -1,0 +1,159 @@
+//! Acknowledgements that do not say what they acknowledge, at moments when they are easily taken for another's. The
+//! server is written by hand and the clock is paused.
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+use vantiq_connector::{AckProfile, Delivery, DeliveryError, Receipt, ServerConfigBuilder};
+use vantiq_connector_tests::{Connector, MemoryServer, Peer, Quiet, Wire, config_at, hasty, within};
+
+/// Longer than a session has to last before the server may ask for another one at once.
+const A_WHILE: Duration = Duration::from_millis(400);
+
+/// A connector that the server by hand has yet to attach, with settings as `settings` makes them.
+async fn attaching(
+    server: &MemoryServer,
+    settings: impl FnOnce(ServerConfigBuilder) -> ServerConfigBuilder,
+) -> (Connector, Peer<Wire>) {
+    let config = settings(config_at("http://in-memory", "token", &["a"]));
+    let connector = Connector::start_with(server.dialled_by(hasty::<Quiet>()), config);
+    (connector, Peer::attaching(within(server.accept()).await).await)
+}
+
+async fn attached(
+    server: &MemoryServer,
+    settings: impl FnOnce(ServerConfigBuilder) -> ServerConfigBuilder,
+) -> (Connector, Peer<Wire>) {
+    let (connector, mut peer) = attaching(server, settings).await;
+    peer.configure(json!({})).await;
+    connector.connected("a").await;
+    (connector, peer)
+}
+
+/// Attaches anew up to the `connectExtension`, which waits for an answer then.
+async fn attach_again(peer: &mut Peer<Wire>) {
+    sleep(A_WHILE).await;
+    peer.reconnect_required().await;
+    assert_eq!(peer.receive().await["op"], "connectExtension");
+}
+
+/// Notifies so many numbers, and has them arrive.
+async fn notified<const N: usize>(connector: &Connector, peer: &mut Peer<Wire>) -> [Receipt; N] {
+    let mut receipts = Vec::new();
+    for number in 0..N {
+        receipts.push(connector.source("a").notify(&number).await.unwrap());
+        assert_eq!(peer.event().await, number);
+    }
+    receipts.try_into().unwrap()
+}
+
+/// Refuses `connectExtension`, or an event.
+async fn refuse(peer: &mut Peer<Wire>, status: u16) {
+    peer.send(&json!({"status": status, "body": [{"code": "test.refused", "message": "no"}]})).await;
+}
+
+async fn outcome(mut peer: Peer<Wire>, receipt: Receipt) -> Result<Delivery, DeliveryError> {
+    peer.idle_until(receipt).await
+}
+
+/// The refusal was not told to the ledger, and each later reply went to the wrong event.
+#[tokio::test(start_paused = true)]
+async fn a_refused_source_has_had_its_reply() {
+    let server = MemoryServer::default();
+    let (connector, mut peer) = attaching(&server, |config| config.ack_profile(AckProfile::All)).await;
+    refuse(&mut peer, 400).await;
+    assert_eq!(peer.receive().await["op"], "connectExtension");
+    peer.acknowledge(1).await;
+    peer.configure(json!({})).await;
+    let [first, second, third] = notified(&connector, &mut peer).await;
+    peer.acknowledge(1).await;
+    refuse(&mut peer, 429).await;
+    peer.acknowledge(1).await;
+    assert_eq!(within(first).await, Ok(Delivery::Acknowledged));
+    assert!(matches!(within(second).await, Err(DeliveryError::Rejected(_))));
+    assert_eq!(within(third).await, Ok(Delivery::Acknowledged));
+}
+
+/// It was taken for the reply to the event, and nothing happened for 10 s.
+#[tokio::test(start_paused = true)]
+async fn a_bare_refusal_refuses_the_source_where_events_are_named() {
+    let server = MemoryServer::default();
+    let (connector, mut peer) = attached(&server, |config| config.request_ids(true)).await;
+    let source = connector.source("a");
+    let receipt = source.notify(&1).await.unwrap();
+    let id = peer.receive().await["parameters"]["requestId"].clone();
+    peer.send(&json!({"status": 200, "headers": {"X-Request-Id": id}})).await;
+    assert_eq!(within(receipt).await, Ok(Delivery::Acknowledged));
+    let [_open] = notified(&connector, &mut peer).await;
+    attach_again(&mut peer).await;
+    refuse(&mut peer, 400).await;
+    let refused = Instant::now();
+    assert_eq!(peer.receive().await["op"], "connectExtension");
+    assert!(refused.elapsed() <= Duration::from_secs(1), "{:?}", refused.elapsed());
+}
+
+/// Its acknowledgement is lost, or never was to come, and then the source is refused. That the event is refused,
+/// too, would be a lie; that the refusal is the source's, a guess.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_nothing_explains_ends_the_link_and_refuses_no_event() {
+    for profile in [AckProfile::Auto, AckProfile::Notifications, AckProfile::All] {
+        let server = MemoryServer::default();
+        let (connector, mut peer) = attached(&server, |config| config.ack_profile(profile)).await;
+        let [receipt] = notified(&connector, &mut peer).await;
+        attach_again(&mut peer).await;
+        refuse(&mut peer, 400).await;
+        let refused = Instant::now();
+        drop(peer);
+        let mut peer = within(server.attached()).await;
+        assert!(refused.elapsed() <= Duration::from_secs(3), "{profile:?}: {:?}", refused.elapsed());
+        assert_eq!(peer.event().await, 0);
+        // For `connectExtension`, too.
+        peer.acknowledge(2).await;
+        assert_eq!(outcome(peer, receipt).await, Ok(Delivery::Acknowledged), "{profile:?}");
+    }
+}
+
+/// The refusal was taken for that of the source, and the two acknowledgements for those of the two events.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_refused_while_the_source_attaches_is_told_so_in_the_end() {
+    let server = MemoryServer::default();
+    let (connector, mut peer) = attached(&server, |config| config).await;
+    let [refused, accepted] = notified(&connector, &mut peer).await;
+    attach_again(&mut peer).await;
+    // To the events, and to `connectExtension`.
+    refuse(&mut peer, 429).await;
+    peer.acknowledge(2).await;
+    peer.configure(json!({})).await;
+    let mut peer = within(server.attached()).await;
+    assert_eq!((peer.event().await, peer.event().await), (json!(0), json!(1)));
+    refuse(&mut peer, 429).await;
+    peer.acknowledge(1).await;
+    let refused = peer.idle_until(refused).await;
+    assert!(matches!(refused, Err(DeliveryError::Rejected(_))), "{refused:?}");
+    assert_eq!(outcome(peer, accepted).await, Ok(Delivery::Acknowledged));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_pings_silence_is_no_acknowledgement() {
+    let server = MemoryServer::default();
+    let (connector, mut peer) = attached(&server, |config| config.send_pings(false)).await;
+    let [receipt] = notified(&connector, &mut peer).await;
+    // The one to `connectExtension`. The event's own is held up by the network.
+    peer.acknowledge(1).await;
+    assert_eq!(within(receipt).await, Ok(Delivery::Sent));
+    // What is found out that way is still no more than a guess.
+    let [receipt] = notified(&connector, &mut peer).await;
+    peer.acknowledge(1).await;
+    assert_eq!(outcome(peer, receipt).await, Ok(Delivery::Sent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_pings_acknowledgements_that_leave_no_doubt_are_believed() {
+    let server = MemoryServer::default();
+    let (connector, mut peer) = attached(&server, |config| config.send_pings(false)).await;
+    let [receipt] = notified(&connector, &mut peer).await;
+    peer.acknowledge(2).await;
+    assert_eq!(outcome(peer, receipt).await, Ok(Delivery::Acknowledged));
+}
