@@ -420,3 +420,40 @@ async fn a_slow_handler_behind_unread_acknowledgements_keeps_its_link() {
 async fn a_handler_that_waits_for_what_is_not_read_is_freed_by_a_new_link() {
     assert!(links_until_handled("await", 1).await > 1);
 }
+
+/// Never ends a publish, and outlives its links.
+#[derive(VantiqSource)]
+#[vantiq_source(persistent)]
+struct Stuck;
+
+impl SourceHandler for Stuck {
+    async fn connect(source: Source, _: Value) -> Result<Self> {
+        // While its acknowledgement is awaited the link reads on.
+        source.notify(&"never acknowledged").await?;
+        Ok(Self)
+    }
+
+    async fn publish(&self, _: Value) -> Result<()> {
+        std::future::pending().await
+    }
+}
+
+/// Each link brought as many more as there was room for on it.
+#[tokio::test(start_paused = true)]
+async fn publishes_that_wait_do_not_grow_with_every_lost_link() {
+    const LINKS: u64 = 10;
+    let server = MemoryServer::default();
+    let connector = server.connector(hasty::<Stuck>(), &["a"]);
+    for _ in 0..LINKS {
+        let mut peer = server.attached().await;
+        assert_eq!(peer.event().await, "never acknowledged");
+        for _ in 0..TOO_MANY {
+            peer.send(&json!({"op": "publish"})).await;
+        }
+        // Now it has read whatever it will.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    // Twice the bound; and on each link the one that finds no room.
+    let taken = connector.source("a").status().counts.publishes;
+    assert!((512..=512 + LINKS).contains(&taken), "{taken}");
+}

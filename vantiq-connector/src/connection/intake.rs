@@ -47,8 +47,7 @@ enum Call {
 }
 
 impl Intake {
-    pub(super) fn new(context: Arc<SourceContext>, replies_tx: Replies) -> Self {
-        let spare_room = context.options.publish_room();
+    pub(super) fn new(context: Arc<SourceContext>, replies_tx: Replies, spare_room: Budget) -> Self {
         let (held, early) = (VecDeque::new(), VecDeque::new());
         Self { context, replies_tx, held, early, spare_room, closed: false }
     }

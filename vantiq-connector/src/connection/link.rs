@@ -123,6 +123,7 @@ impl<'a> Link<'a> {
             Pace { ping: NEVER, silence: NEVER, stall: dead_after }
         };
         Self {
+            intake: Intake::new(Arc::clone(context), replies_tx, sessions.spare_room().clone()),
             sessions,
             reader,
             writer,
@@ -136,7 +137,6 @@ impl<'a> Link<'a> {
             heartbeat: Heartbeat::new(pace, now),
             pings: 0,
             blocked_since: None,
-            intake: Intake::new(Arc::clone(context), replies_tx),
             deliveries: Deliveries::new(Arc::clone(context), now),
             replies_rx,
             stop: Stop::No,

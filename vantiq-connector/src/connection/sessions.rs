@@ -16,6 +16,9 @@ pub(super) struct Sessions {
     handler: Arc<dyn ErasedSource>,
     /// For the publishes that wait for a handler. One for all sessions, as they pass from one to the next.
     room: Budget,
+    /// For the publishes that find no room there, and for what comes before a configuration. One for all links, as
+    /// what one of them takes may outlive it.
+    spare_room: Budget,
     current: Option<Session>,
     /// A persistent session without a link.
     kept: Option<Session>,
@@ -24,8 +27,12 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub(super) fn new(context: Arc<SourceContext>, handler: Arc<dyn ErasedSource>) -> Self {
-        let room = context.options.publish_room();
-        Self { context, handler, room, current: None, kept: None, ending: None }
+        let (room, spare_room) = (context.options.publish_room(), context.options.publish_room());
+        Self { context, handler, room, spare_room, current: None, kept: None, ending: None }
+    }
+
+    pub(super) const fn spare_room(&self) -> &Budget {
+        &self.spare_room
     }
 
     pub(super) const fn current(&self) -> Option<&Session> {
