@@ -10,8 +10,8 @@ use std::{
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
-use vantiq_connector::{ConnectorSetBuilder, Delivery, DeliveryError, QueryError, prelude::*};
-use vantiq_connector_tests::{Echo, Gate, HandServer, MemoryServer, Peer, Quiet, hasty, within};
+use vantiq_connector::{ConnectorSetBuilder, Delivery, DeliveryError, QueryError, SourceState, prelude::*};
+use vantiq_connector_tests::{Echo, Gate, HandServer, MemoryServer, Peer, Quiet, config_at, hasty, within};
 
 /// Waits in each publish for the receipt of an event, and counts those it handled.
 #[derive(VantiqSource)]
@@ -456,4 +456,65 @@ async fn publishes_that_wait_do_not_grow_with_every_lost_link() {
     // Twice the bound; and on each link the one that finds no room.
     let taken = connector.source("a").status().counts.publishes;
     assert!((512..=512 + LINKS).contains(&taken), "{taken}");
+}
+
+/// A set that is never served resolved no receipt for as long as anybody held a handle of a source.
+#[tokio::test]
+async fn a_set_that_is_dropped_unserved_leaves_nobody_waiting() {
+    let config = config_at("http://localhost", "token", &["a"]).build().unwrap();
+    let set = ConnectorSet::builder().source::<Quiet>().config(config).build().unwrap();
+    let source = set.handle().source("a").unwrap();
+    let receipt = source.notify(&1).await.unwrap();
+    drop(set);
+    assert_eq!(within(receipt).await, Err(DeliveryError::Unknown));
+    assert_eq!(source.status().state, SourceState::Closed);
+    assert_eq!(source.status().counts.notifications_abandoned, 1);
+}
+
+/// Waits for room in an outbox of one event.
+#[derive(VantiqSource)]
+#[vantiq_source]
+struct Full(Source);
+
+impl SourceHandler for Full {
+    async fn connect(source: Source, _: Value) -> Result<Self> {
+        Ok(Self(source))
+    }
+
+    async fn publish(&self, message: Value) -> Result<()> {
+        self.0.notify(&message).await?;
+        self.0.notify(&message).await?;
+        Ok(())
+    }
+}
+
+/// The call had its grace, 20 s, to wait for a server that was away.
+#[tokio::test(start_paused = true)]
+async fn a_stop_without_a_link_waits_for_no_room_in_the_outbox() {
+    let server = MemoryServer::default();
+    let connector = server.connector(hasty::<Full>().outbox(1, 1_000), &["a"]);
+    let mut peer = server.attached().await;
+    peer.send(&json!({"op": "publish"})).await;
+    assert_eq!(peer.event().await, Value::Null);
+    server.set_away(true);
+    drop(peer);
+    connector.waiting("a", "").await;
+    let stopping = tokio::time::Instant::now();
+    let abandoned = connector.stop().await.unwrap_err();
+    assert_eq!(abandoned.exit_code(), 75);
+    assert!(stopping.elapsed() < Duration::from_secs(1), "{:?}", stopping.elapsed());
+}
+
+/// It was lost, and the exit code said that nothing was.
+#[tokio::test]
+async fn a_publish_that_waits_for_the_configuration_counts_as_abandoned_at_a_stop() {
+    let server = HandServer::start().await;
+    let connector = server.connector(hasty::<Quiet>());
+    let mut peer = server.attaching().await;
+    peer.send(&json!({"op": "publish", "object": 1})).await;
+    peer.heard().await;
+    let source = connector.source("a");
+    let (stopped, ()) = tokio::join!(connector.stop(), peer.until_closed());
+    assert_eq!(stopped.unwrap_err().exit_code(), 75);
+    assert_eq!(source.status().counts.publishes_abandoned, 1);
 }

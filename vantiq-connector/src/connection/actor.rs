@@ -14,7 +14,6 @@ use super::{
 use crate::{
     ConnectorError,
     context::SourceContext,
-    delivery::Left,
     erased::ErasedSource,
     telemetry::{Abandoned, SourceState},
     transport::{TransportError, TransportErrorKind},
@@ -110,6 +109,10 @@ impl Actor {
 
     async fn end_session(&mut self) {
         self.context.stop.cancel();
+        if self.context.set.store.is_none() {
+            // There is no link any more: who waits for room in the outbox would wait for nothing.
+            self.context.outbox.close();
+        }
         self.sessions.end();
         if timeout(self.context.options.end_of_session(), self.sessions.ended()).await.is_err() {
             error!("the handler did not end");
@@ -147,11 +150,7 @@ impl Drop for Actor {
     /// and nobody may go on waiting for it.
     fn drop(&mut self) {
         let context = &self.context;
-        context.stop.cancel();
-        context.outbox.close();
-        let Left { abandoned, kept } = context.outbox.abandon();
-        context.counters.notifications_abandoned.add(abandoned as u64);
-        context.counters.notifications_kept.add(kept as u64);
+        let kept = context.abandon_notifications();
         if kept > 0 {
             info!(kept, "notifications stay in the outbox file for the next start");
         }

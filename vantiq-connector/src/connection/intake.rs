@@ -232,6 +232,7 @@ impl Drop for Intake {
     fn drop(&mut self) {
         for early in std::mem::take(&mut self.early) {
             if let Call::Publish(_) = early.call {
+                self.context.cut_off(|counters| &counters.publishes_abandoned);
                 self.context.publish_unhandled("the link was lost before the configuration came");
             }
         }

@@ -13,7 +13,7 @@ use tracing::{Instrument, info, info_span, warn};
 
 pub use self::{builder::ConnectorSetBuilder, handle::ConnectorSetHandle, start::start};
 use crate::{
-    Abandoned, ConnectorError, HealthPolicy,
+    Abandoned, ConnectorError, HealthPolicy, SourceState,
     connection::Actor,
     context::{SetContext, SourceContext},
     erased::ErasedSource,
@@ -44,6 +44,14 @@ pub struct ConnectorSet {
 struct Member {
     context: Arc<SourceContext>,
     handler: Arc<dyn ErasedSource>,
+}
+
+impl Drop for Member {
+    /// A set may be dropped without ever having been served, or before its end: nobody may go on waiting for it.
+    fn drop(&mut self) {
+        self.context.abandon_notifications();
+        self.context.set_state(SourceState::Closed);
+    }
 }
 
 impl ConnectorSet {

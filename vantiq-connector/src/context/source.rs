@@ -15,7 +15,7 @@ use tracing::warn;
 use super::{Options, SetContext};
 use crate::{
     Receipt, Secret,
-    delivery::{Offered, Outbox},
+    delivery::{Left, Offered, Outbox},
     query::ReplyTo,
     telemetry::{Counter, Counters, SourceState},
 };
@@ -102,6 +102,16 @@ impl SourceContext {
         if self.stop.is_cancelled() {
             what(&self.counters).add_one();
         }
+    }
+
+    /// Closes the source and gives up the notifications that wait. Returns how many stay in the outbox file.
+    pub(crate) fn abandon_notifications(&self) -> usize {
+        self.stop.cancel();
+        self.outbox.close();
+        let Left { abandoned, kept } = self.outbox.abandon();
+        self.counters.notifications_abandoned.add(abandoned as u64);
+        self.counters.notifications_kept.add(kept as u64);
+        kept
     }
 
     /// Counts and logs a publish that no handler takes.
