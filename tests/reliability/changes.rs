@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::{
     join,
-    sync::Mutex as AsyncMutex,
+    sync::{Mutex, watch},
     task::JoinSet,
     time::{Interval, MissedTickBehavior, interval, sleep, timeout},
 };
@@ -35,13 +35,18 @@ const MESSAGE_EVERY: Duration = Duration::from_millis(2);
 const EVENT_EVERY: Duration = Duration::from_millis(1);
 /// One in so many changes is changed again before anybody can have it.
 const CHANGED_AGAIN: u32 = 8;
-/// One in so many changes comes while more publishes wait than can be handled within the grace, which pass on to
+/// One in so many changes comes while more publishes wait than can be handled within the grace: they pass on to
 /// the next session then. Each takes so long.
-const OVERTAKES: u32 = 10;
-const OVERTAKEN: u64 = 30;
+const OVERTAKES: u64 = 20;
+const OVERTAKEN: u64 = 50;
 const OVERTAKEN_PAUSE: Duration = Duration::from_millis(50);
 /// Far more than any query takes, even on a loaded machine, and less than [`OVERTAKEN`] publishes.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(2);
+/// After such a change the next one comes while the session between the two still waits for its turn, of whose
+/// grace so much is left then.
+const NEXT_CHANGE: Duration = Duration::from_secs(1);
+/// More publishes than ever wait.
+const PUBLISHES: usize = 100_000;
 /// At most so many publishes come between `reconnectRequired` and the next `connectExtension`.
 const MOST_EARLY: u64 = 3;
 /// More than are ever under way: none is to be refused.
@@ -83,12 +88,32 @@ enum Happened {
 
 /// What happened to the handlers of each source, with the number of their configuration, in order.
 #[derive(Debug, Default)]
-struct Notes(Mutex<HashMap<String, Vec<(u64, Happened)>>>);
+struct Notes(watch::Sender<HashMap<String, Noted>>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    all: Vec<(u64, Happened)>,
+    published: usize,
+}
 
 impl Notes {
+    fn note(&self, source: &Source, config: Config, happened: Happened) {
+        self.0.send_modify(|notes| {
+            let noted = notes.entry(source.name().to_owned()).or_default();
+            noted.all.push((config.number, happened));
+            noted.published += usize::from(matches!(happened, Happened::Published(_)));
+        });
+    }
+
     fn of(&self, source: &str) -> Vec<(u64, Happened)> {
-        let notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.get(source).cloned().unwrap_or_default()
+        self.0.borrow().get(source).map(|noted| noted.all.clone()).unwrap_or_default()
+    }
+
+    /// Waits until so many publishes of a source came to a handler.
+    async fn published(&self, source: &str, times: usize) {
+        let mut notes = self.0.subscribe();
+        let came = notes.wait_for(|notes| notes.get(source).is_some_and(|noted| noted.published >= times));
+        within(came).await.expect("the notes hold the sender");
     }
 }
 
@@ -108,8 +133,7 @@ struct Lasting(Brief);
 
 impl Brief {
     fn note(&self, happened: Happened) {
-        let mut notes = self.notes.0.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.entry(self.source.name().to_owned()).or_default().push((self.config.number, happened));
+        self.notes.note(&self.source, self.config, happened);
     }
 }
 
@@ -169,12 +193,19 @@ async fn change_under_load(run: &Run) -> String {
     let simulator = SOURCES.iter().fold(simulator, |simulator, name| simulator.source(*name, first.clone()));
     let simulator = simulator.start().await.expect("there is a port");
     let notes = Arc::<Notes>::default();
-    let handlers = hasty::<Brief>().source::<Lasting>().max_queries(QUERIES_AT_ONCE).grace(GRACE);
+    let handlers = hasty::<Brief>()
+        .source::<Lasting>()
+        .max_queries(QUERIES_AT_ONCE)
+        .publish_queue(PUBLISHES, 64 << 20)
+        .grace(GRACE);
     let connector = Connector::start(handlers.shared_arc(Arc::clone(&notes)), &simulator, &SOURCES);
 
-    let loads = SOURCES.map(|name| Load::new(&simulator, name, random.random()));
+    let loads = SOURCES.map(|name| Load::new(&simulator, &notes, name, random.random()));
     let sent =
         join_all(loads.iter().map(|load| load.run(connector.source(load.source.name()), changes))).await;
+    for (name, sent) in SOURCES.iter().zip(&sent) {
+        notes.published(name, sent.published.len()).await;
+    }
     let links = SOURCES.map(|name| connector.source(name).status().counts.links);
     connector.stop().await.expect("nothing is left undone");
     let no_links = simulator.wait_for("no link", |simulator| simulator.links() == 0);
@@ -211,12 +242,13 @@ fn crossed(notes: &[(u64, Happened)]) -> usize {
 struct Load<'a> {
     simulator: &'a Simulator,
     source: vantiq_simulator::Source,
+    notes: &'a Notes,
     seed: u64,
     /// Number of the last configuration that the server has sent.
     delivered: AtomicU64,
     done: CancellationToken,
     /// In the order of the wire.
-    published: AsyncMutex<Vec<Message>>,
+    published: Mutex<Vec<Message>>,
 }
 
 /// A query and what came of it.
@@ -231,10 +263,10 @@ struct Sent {
 }
 
 impl<'a> Load<'a> {
-    fn new(simulator: &'a Simulator, name: &str, seed: u64) -> Self {
+    fn new(simulator: &'a Simulator, notes: &'a Notes, name: &str, seed: u64) -> Self {
         let (delivered, done) = (AtomicU64::new(1), CancellationToken::new());
-        let published = AsyncMutex::default();
-        Self { simulator, source: simulator.source(name), seed, delivered, done, published }
+        let published = Mutex::default();
+        Self { simulator, source: simulator.source(name), notes, seed, delivered, done, published }
     }
 
     async fn run(&self, source: Source, changes: u64) -> Sent {
@@ -258,24 +290,37 @@ impl<'a> Load<'a> {
     /// Changes the configuration again and again. Returns the number of the last one.
     async fn change(&self, changes: u64) -> u64 {
         let (mut random, mut number) = (SmallRng::seed_from_u64(self.seed), 1);
-        for _ in 0..changes {
+        for change in 0..changes {
             sleep(Duration::from_millis(random.random_range(0..=300))).await;
-            if random.random_ratio(1, OVERTAKES) {
+            if change % OVERTAKES == OVERTAKES / 2 {
                 self.overtake().await;
+                number = self.configure(number, 1, &mut random).await;
+                sleep(NEXT_CHANGE).await;
+                number = self.configure(number, 1, &mut random).await;
+                let sent = self.published.lock().await.len();
+                self.notes.published(self.source.name(), sent).await;
+            } else {
+                let times = if random.random_ratio(1, CHANGED_AGAIN) { 2 } else { 1 };
+                number = self.configure(number, times, &mut random).await;
             }
-            let sessions = self.source.sessions();
-            let times = if random.random_ratio(1, CHANGED_AGAIN) { 2 } else { 1 };
-            for _ in 0..times {
-                number += 1;
-                let pause = Duration::from_millis(random.random_range(0..=10));
-                let configured = self.source.configure(json!(Config { number, pause }));
-                configured.await.expect("it is attached");
-                self.publish_early(random.random_range(0..=MOST_EARLY)).await;
-            }
-            self.source.wait_sessions(sessions + 1).await.expect("it attaches again");
-            self.delivered.store(number, Ordering::SeqCst);
         }
         self.done.cancel();
+        number
+    }
+
+    /// Changes the configuration so many times without waiting for the connector, and then waits for it. Returns
+    /// the number of the last one.
+    async fn configure(&self, mut number: u64, times: u64, random: &mut SmallRng) -> u64 {
+        let sessions = self.source.sessions();
+        for _ in 0..times {
+            number += 1;
+            let pause = Duration::from_millis(random.random_range(0..=10));
+            let configured = self.source.configure(json!(Config { number, pause }));
+            configured.await.expect("it is attached");
+            self.publish_early(random.random_range(0..=MOST_EARLY)).await;
+        }
+        self.source.wait_sessions(sessions + 1).await.expect("it attaches again");
+        self.delivered.store(number, Ordering::SeqCst);
         number
     }
 
@@ -292,9 +337,8 @@ impl<'a> Load<'a> {
     /// Publishes at once what takes longer than the grace.
     async fn overtake(&self) {
         for _ in 0..OVERTAKEN {
-            let sent = self
-                .publish_one(OVERTAKEN_PAUSE, async |message| is_sent(self.source.publish(message).await));
-            sent.await;
+            let send = async |message| is_sent(self.source.publish(message).await);
+            self.publish_one(OVERTAKEN_PAUSE, send).await;
         }
     }
 
@@ -403,7 +447,16 @@ impl Sent {
             }
         }
         assert_eq!((present, last), (None, self.last_configuration), "the last one was closed");
-        assert!(published == self.published, "every publish is handled once, in order");
+        let differs = published.iter().zip(&self.published).position(|(handled, sent)| handled != sent);
+        let differs = differs.unwrap_or_else(|| published.len().min(self.published.len()));
+        assert!(
+            published == self.published,
+            "every publish is handled once, in order: {:?} came where {:?} was sent, {} of {} came",
+            published.get(differs),
+            self.published.get(differs),
+            published.len(),
+            self.published.len()
+        );
         for (message, reply) in &self.asked {
             let reply = reply.as_ref().expect("every query is answered");
             assert_eq!((reply.status, &reply.body), (200, &json!(message)));
