@@ -20,6 +20,10 @@ impl Chance {
     }
 
     /// Drawn evenly from 0 to 1.
+    #[cfg_attr(
+        not(any(test, feature = "internals")),
+        expect(clippy::unused_self, reason = "only tests seed it")
+    )]
     pub(crate) fn draw(&self) -> f64 {
         #[cfg(any(test, feature = "internals"))]
         if let Some(seeded) = &self.seeded {
