@@ -58,14 +58,17 @@ impl Deliveries {
         self.ledger().has_room() && !held
     }
 
-    /// Whether the next status may answer something older than the `connectExtension` under way.
-    pub(super) fn may_await_reply(&self) -> bool {
-        self.ledger().may_await_reply()
+    /// Whether the next status answers something older than the `connectExtension` under way.
+    pub(super) fn awaits_reply(&self) -> bool {
+        self.ledger().awaits_reply()
     }
 
-    /// The `connectExtension` under way was refused.
-    pub(super) fn handshake_refused(&mut self) {
-        self.ledger_mut().handshake_refused();
+    /// The `connectExtension` under way was refused, or a notification before it.
+    pub(super) fn handshake_refused(&mut self, now: Instant) {
+        self.quiet.progress(now);
+        let ledger = self.ledger_mut();
+        ledger.handshake_refused();
+        ledger.cloud();
     }
 
     /// The source is configured: what was sent before counts as sent now, for the server was busy with it.

@@ -236,14 +236,12 @@ impl<'a> Link<'a> {
 
     fn on_message(&mut self, message: Inbound) -> Result<(), LinkEnd> {
         match message {
-            // Replies come in the order of messages. This one may be older than `connectExtension`, and nothing on
-            // the link can tell; taken for the wrong one, it has every later reply taken for the wrong one.
+            // Replies come in the order of messages: this one is older than `connectExtension`.
             Inbound::Status(status)
-                if self.protocol.phase() == Phase::Attaching
-                    && status.error().is_some()
-                    && self.deliveries.may_await_reply() =>
+                if self.protocol.phase() == Phase::Attaching && self.deliveries.awaits_reply() =>
             {
-                Err(LinkEnd::Ambiguous)
+                self.useful |= self.deliveries.status(&status, Instant::now());
+                Ok(())
             }
             Inbound::ReconnectRequired if self.is_hurried() => self.on(Event::ReconnectHurried),
             message => self.on(Event::Message(message)),
@@ -286,7 +284,7 @@ impl<'a> Link<'a> {
                 }
                 let delay = self.attach_backoff.next(self.context.options.chance.draw());
                 let advice = refusal::advice(&error);
-                self.deliveries.handshake_refused();
+                self.deliveries.handshake_refused(Instant::now());
                 self.attach_later(&format!("the server refused the source: {error}; {advice}"), delay);
                 // Others need not wait for a source that is held elsewhere.
                 self.handshake = None;

@@ -33,9 +33,6 @@ pub(crate) enum LinkEnd {
     /// Nothing was read for too long, for the handler waits for what would be read.
     #[error("the handler keeps publishes waiting while it waits for acknowledgements")]
     Blocked,
-    /// A refusal came that answers `connectExtension` or something older, and nothing tells which.
-    #[error("it cannot be told whether the server refused the source or a notification")]
-    Ambiguous,
     /// A step of the handshake was not answered in time.
     #[error("the server did not answer `{}`", .0.operation())]
     Silent(Step),

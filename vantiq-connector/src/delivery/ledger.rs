@@ -205,6 +205,8 @@ pub(crate) struct Ledger<T, E> {
     assumed: bool,
     /// Whether a reply came that contradicts what was known about answers.
     contradicted: bool,
+    /// Whether it is not known any more which replies answer what was sent before.
+    clouded: bool,
     /// Whether replies to notifications name them, so that bare ones answer something else.
     named: bool,
 }
@@ -226,6 +228,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
             answered: false,
             assumed: known.assumed,
             contradicted: false,
+            clouded: false,
             named: false,
         }
     }
@@ -268,17 +271,26 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         self.contradicted
     }
 
-    /// Whether something older than the `connectExtension` under way may have yet to be acknowledged: then nobody
-    /// can tell whether the next bare status is its reply or that of `connectExtension`.
-    pub(crate) fn may_await_reply(&self) -> bool {
-        if self.named || self.silent {
-            return false;
-        }
+    /// Whether something older than the `connectExtension` under way has yet to be acknowledged, as the operator
+    /// promised: then the next bare status is its reply.
+    pub(crate) fn awaits_reply(&self) -> bool {
         match self.profile {
-            AckProfile::Auto | AckProfile::Notifications | AckProfile::None => self.open > 0,
+            _ if self.named => false,
+            AckProfile::Auto | AckProfile::None => false,
+            AckProfile::Notifications => self.open > 0,
             AckProfile::All => {
                 !matches!(self.sent.front(), None | Some(Sent::Acknowledged(Other::Handshake)))
             }
+        }
+    }
+
+    /// A status came that refuses the `connectExtension` under way, or a notification before it, and nobody can tell
+    /// which. Taken for the wrong one it would have all later replies taken for the wrong ones, so where that matters
+    /// no reply is believed before everything was [settled](Self::settle).
+    pub(crate) fn cloud(&mut self) {
+        if self.profile == AckProfile::Auto && self.open > 0 && !self.named {
+            self.clouded = true;
+            self.replies.clear();
         }
     }
 
@@ -301,12 +313,12 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
 
     /// Whether there is anything to [settle](Self::settle).
     pub(crate) fn is_unsettled(&self) -> bool {
-        !self.sent.is_empty() || self.doubt != Doubt::default() || !self.replies.is_empty()
+        self.clouded || !self.sent.is_empty() || self.doubt != Doubt::default() || !self.replies.is_empty()
     }
 
     /// Whether the window is full while it is in doubt what the replies answer.
     pub(crate) const fn is_stuck(&self) -> bool {
-        self.doubt.answers > 0 && !self.has_room()
+        (self.doubt.answers > 0 || self.clouded) && !self.has_room()
     }
 
     /// Whether there are so many doubts that a quiet moment has to be made.
@@ -346,6 +358,9 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
             return Vec::new();
         }
         self.silent = false;
+        if self.clouded {
+            return Vec::new();
+        }
         if self.sent.is_empty() && self.doubt.answers + self.doubt.released == 0 {
             // Nothing was sent but handshakes, which may have as many replies as they like. But answers, if they
             // have replies after all, are acknowledged after all.
@@ -376,6 +391,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         if !self.named {
             // Now that notifications are named, whatever was in doubt is of no concern.
             self.named = true;
+            self.clouded = false;
             self.doubt = Doubt::default();
             self.replies.clear();
             self.sent.retain(|sent| matches!(sent, Sent::Notification { .. }));
@@ -386,6 +402,9 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
     /// Says which readings fit, now that every reply which will come has come, and releases the notifications
     /// where these agree.
     pub(crate) fn settle(&mut self, evidence: Evidence) -> Settled<T, E> {
+        if self.clouded {
+            return self.clear_up();
+        }
         let fitting = self.fitting();
         let Some(first) = fitting.first() else {
             if !self.is_enough(evidence) {
@@ -410,6 +429,12 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
             }
         }
         Settled::All { replied, arrived }
+    }
+
+    /// All that came has come, and what it answers is not known.
+    fn clear_up(&mut self) -> Settled<T, E> {
+        self.clouded = false;
+        Settled::arrived(self.forget())
     }
 
     /// Releases the notifications up to `number`: a pong proved that they arrived.
