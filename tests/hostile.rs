@@ -2,7 +2,6 @@
 //! protocol or is too large ends the link, and a good query afterwards is answered in either case.
 #![forbid(unsafe_code)]
 
-use serde_json::json;
 use tokio_tungstenite::tungstenite::{
     Message,
     protocol::frame::{
@@ -10,13 +9,11 @@ use tokio_tungstenite::tungstenite::{
         coding::{Data, OpCode},
     },
 };
-use vantiq_connector_tests::{Connector, HandServer, Log, Peer, Quiet, hasty, within};
+use vantiq_connector_tests::{Connector, HandServer, Log, Peer, Quiet, hasty, send_hostile, still_answers};
 use vantiq_simulator::HostileFrames;
 
 /// Frames that are sent, unless `HOSTILE_FRAMES` says another number.
 const FRAMES: usize = 5_000;
-/// Frames between two looks at what the connector answers.
-const BATCH: usize = 250;
 /// Larger messages are refused, in bytes.
 const MAX_MESSAGE: usize = 64 << 20;
 
@@ -24,26 +21,6 @@ const MAX_MESSAGE: usize = 64 << 20;
 fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text}; write a number")))
-}
-
-/// Asks a query and reads on until it is answered. What was asked for by hostile frames may come before.
-async fn answers(peer: &mut Peer, query: &str) {
-    peer.query(query).await;
-    let address = json!(query).to_string();
-    let answer = async {
-        loop {
-            let message = peer.receive().await;
-            if message["headers"]["X-Reply-Address"] == address {
-                return message;
-            }
-            // A hostile `reconnectRequired` is answered as any other.
-            if message["op"] == "connectExtension" {
-                peer.configure(json!({})).await;
-            }
-        }
-    };
-    let answer = within(answer).await;
-    assert_eq!((&answer["status"], &answer["body"]), (&json!(200), &json!(query)));
 }
 
 /// Whether `line` is one that shows words of the server on purpose: operation, address and id of a message, into
@@ -62,21 +39,7 @@ async fn hostile_frames_do_not_end_the_link() {
     let server = HandServer::start().await;
     let connector = server.connector(hasty::<Quiet>());
     let mut peer = server.attached().await;
-    let mut hostile = HostileFrames::new(seed);
-    for batch in 0..frames / BATCH {
-        for frame in hostile.by_ref().take(BATCH) {
-            // Text where it is UTF-8, now and then: anything else would break the WebSocket protocol.
-            let frame = match String::from_utf8(frame) {
-                Ok(text) if text.len() % 2 == 0 => Message::text(text),
-                Ok(text) => Message::binary(text.into_bytes()),
-                Err(no_text) => Message::binary(no_text.into_bytes()),
-            };
-            peer.send_frame(frame).await;
-        }
-        // An error of a source that is attached again is repeated only later: configure it at once.
-        peer.configure(json!({})).await;
-        answers(&mut peer, &format!("alive after batch {batch}")).await;
-    }
+    send_hostile(&mut peer, HostileFrames::new(seed).take(frames)).await;
     let counts = connector.source("a").status().counts;
     assert_eq!(counts.links, 1, "the link was kept");
     assert!(usize::try_from(counts.undecodable).unwrap() > frames / 4, "{counts:?}");
@@ -94,13 +57,13 @@ async fn ends_the_link(frame: Message) {
     let server = HandServer::start().await;
     let connector = server.connector(hasty::<Quiet>());
     let mut peer = server.attached().await;
-    answers(&mut peer, "before").await;
+    still_answers(&mut peer, "before").await;
     let (next, ()) = tokio::join!(server.attached(), peer.send_last(frame));
     back_again(server, connector, next).await;
 }
 
 async fn back_again(server: HandServer, connector: Connector, mut peer: Peer) {
-    answers(&mut peer, "after").await;
+    still_answers(&mut peer, "after").await;
     assert_eq!(connector.source("a").status().counts.links, 2);
     server.hang_up(peer, connector).await;
 }
@@ -125,7 +88,7 @@ async fn a_binary_frame_that_is_not_utf8_is_dropped() {
     let connector = server.connector(hasty::<Quiet>());
     let mut peer = server.attached().await;
     peer.send_frame(Message::binary(b"{\"op\":\"\xff\"}".to_vec())).await;
-    answers(&mut peer, "after").await;
+    still_answers(&mut peer, "after").await;
     let counts = connector.source("a").status().counts;
     assert_eq!((counts.undecodable, counts.links), (1, 1));
     server.hang_up(peer, connector).await;
@@ -142,7 +105,7 @@ async fn a_message_of_the_largest_size_is_handled_and_a_larger_one_ends_the_link
         Message::binary(text.into_bytes())
     };
     peer.send_frame(publish(MAX_MESSAGE)).await;
-    answers(&mut peer, "after the largest").await;
+    still_answers(&mut peer, "after the largest").await;
     assert_eq!(connector.source("a").status().counts.publishes, 1);
     let (next, ()) = tokio::join!(server.attached(), peer.send_last(publish(MAX_MESSAGE + 1)));
     back_again(server, connector, next).await;

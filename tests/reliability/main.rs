@@ -11,13 +11,17 @@
 mod answers;
 mod bad_network;
 mod caller;
+mod canary;
 mod changes;
 mod cuts;
 mod herd;
+mod hostile;
 mod isolation;
+mod kills;
 mod ledger;
 mod liveness;
 mod outage;
+mod outbox_file;
 mod planned;
 mod profiles;
 mod receipts;
@@ -45,6 +49,11 @@ const PROPERTIES: &[Property] = &[
     ("cuts under every acknowledgement profile", profiles::lose_nothing),
     ("receipts over cut, reject, expiry, drop, shutdown", receipts::resolve_once),
     ("ledger against its model", ledger::agrees_with_its_model),
+    ("`kill -9` of a connector with an outbox file", kills::lose_nothing_that_was_accepted),
+    (
+        "outbox file damaged, and after a failure of power",
+        outbox_file::survives_damage_and_loses_nothing_synced,
+    ),
     ("half-open, each direction: noticed within 25 s", liveness::notices_half_open_links),
     ("300 publishes to a 2 s handler: link kept, all handled", liveness::keeps_the_link_of_a_slow_handler),
     ("a source refused for 60 s: at most 12 attempts", herd::asks_seldom_while_refused),
@@ -64,7 +73,10 @@ const PROPERTIES: &[Property] = &[
         "SIGTERM with 50 queries and 2,000 messages under way: all answered or counted",
         stops::answer_or_count_everything,
     ),
+    ("hostile frames", hostile::breaks_nothing),
     ("10,000 queries: exactly one terminal answer each", answers::answers_each_query_once),
+    // The last one, for it captures all that the process says.
+    ("canary secrets through every path at TRACE", canary::shows_no_secret),
 ];
 
 fn main() -> ExitCode {

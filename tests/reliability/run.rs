@@ -41,6 +41,11 @@ pub(crate) fn block_on<F: Future>(attack: F) -> F::Output {
     output
 }
 
+/// The same on the present thread alone.
+pub(crate) fn block_on_one_thread<F: Future>(attack: F) -> F::Output {
+    Builder::new_current_thread().enable_all().build().expect("there is a thread").block_on(attack)
+}
+
 /// Runs `attack` with a clock that stands still, and jumps to the next timer whenever nothing else is to do.
 pub(crate) fn block_on_paused<F: Future>(attack: F) -> F::Output {
     let mut runtime = Builder::new_current_thread();

@@ -12,7 +12,7 @@ mod context;
 mod delivery;
 mod erased;
 mod error;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, fuzzing, feature = "internals"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod handler;
@@ -24,6 +24,7 @@ pub mod internals {
     pub use crate::delivery::model as ledger_model;
     #[cfg(feature = "durable")]
     pub use crate::delivery::outbox_trials;
+    pub use crate::fuzzing;
 }
 mod polling;
 pub mod protocol;

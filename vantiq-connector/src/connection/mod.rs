@@ -20,7 +20,7 @@ mod sessions;
 mod state;
 
 pub(crate) use actor::Actor;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, fuzzing, feature = "internals"))]
 pub(crate) use {
     retry::LinkEnd,
     state::{Effect, Event, Phase, Protocol},

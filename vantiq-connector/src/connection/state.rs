@@ -89,7 +89,7 @@ impl Protocol {
     }
 
     /// The state in the middle of a link.
-    #[cfg(any(test, fuzzing))]
+    #[cfg(any(test, fuzzing, feature = "internals"))]
     pub(crate) const fn at(phase: Phase) -> Self {
         Self { phase }
     }

@@ -2,14 +2,18 @@
 //! does not hold.
 //!
 //! Each is the body of a target of the same name in `fuzz/`, and is run by the ordinary tests on the inputs
-//! of `fuzz/corpus` and on generated ones. Not part of the API: it is there in tests, and when `cargo fuzz`
-//! sets `cfg(fuzzing)`.
+//! of `fuzz/corpus` and on generated ones. Not part of the API: it is there in tests, for the tests of this
+//! repository, and when `cargo fuzz` sets `cfg(fuzzing)`.
 
 mod inbound;
+#[cfg(feature = "durable")]
+mod outbox_file;
 mod server_config;
 mod target_server;
 
 pub use inbound::inbound;
+#[cfg(feature = "durable")]
+pub use outbox_file::outbox_file;
 pub use server_config::server_config;
 pub use target_server::target_server;
 
@@ -34,8 +38,8 @@ mod tests {
 
     use super::*;
 
-    /// How many hostile frames are tried, unless `HOSTILE_FRAMES` says another number. 10,000,000 were tried
-    /// in an optimised build; this many take seconds in any.
+    /// How many hostile frames are tried, unless `HOSTILE_FRAMES` says another number. It takes seconds in any build;
+    /// the reliability suite tries more.
     const FRAMES: usize = 50_000;
 
     /// The number in the environment variable `name`.
@@ -63,6 +67,12 @@ mod tests {
         replay("inbound", inbound);
     }
 
+    #[cfg(feature = "durable")]
+    #[test]
+    fn every_committed_outbox_file_is_survived() {
+        replay("outbox_file", outbox_file);
+    }
+
     #[test]
     fn every_committed_server_config_is_survived() {
         replay("server_config", server_config);
@@ -79,7 +89,7 @@ mod tests {
         let mut targets: Vec<_> =
             fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         targets.sort();
-        assert_eq!(targets, ["inbound.rs", "server_config.rs", "target_server.rs"]);
+        assert_eq!(targets, ["inbound.rs", "outbox_file.rs", "server_config.rs", "target_server.rs"]);
     }
 
     /// Rerun with the printed seed: `HOSTILE_SEED=… HOSTILE_FRAMES=…`.

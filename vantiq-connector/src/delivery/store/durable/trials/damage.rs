@@ -65,6 +65,24 @@ pub(in super::super) fn damage(bytes: &mut Vec<u8>, rng: &mut impl Rng) {
     }
 }
 
+/// What [`super::opened`] says.
+pub(super) fn open(bytes: Vec<u8>) -> Found {
+    for (number, record) in carve(&bytes) {
+        assert_eq!(number, record.number);
+    }
+    let file = StoreFile::open(Box::new(Disk::with(bytes)), OutboxSync::Always, u64::MAX);
+    match file.and_then(|file| load(&file).map(|found| (file, found))) {
+        Ok((file, found)) => {
+            file.commit(&Pending::default()).expect("a file that was opened can be written");
+            Found::Opened { lost: 0, of: found.len() }
+        }
+        Err(fault) => {
+            assert_eq!(fault.kind, StoreErrorKind::Damaged, "{fault:?}");
+            Found::Damaged
+        }
+    }
+}
+
 /// What [`super::damaged`] says.
 pub(super) fn trial(rng: &mut impl Rng) -> Found {
     let (mut bytes, held, ever) = used(rng);

@@ -25,6 +25,20 @@ pub fn damaged(seed: u64) -> Found {
     damage::trial(&mut StdRng::seed_from_u64(seed))
 }
 
+/// Opens `bytes` as a file: it is opened, or it is an error, and what can be carved out of it tells so itself.
+///
+/// # Panics
+/// If that does not hold.
+pub fn opened(bytes: Vec<u8>) -> Found {
+    damage::open(bytes)
+}
+
+/// A file as the connector leaves it, the same for each seed.
+#[must_use]
+pub fn genuine(seed: u64) -> Vec<u8> {
+    damage::used(&mut StdRng::seed_from_u64(seed)).0
+}
+
 /// The power fails at any moment, also while the file is repaired: what was synced is there, of what was changed
 /// since any part may be. Nothing that was written is lost, and nothing is half there. (A file that is only begun
 /// does not have its name yet.) Returns how many notifications had been written.
