@@ -5,6 +5,7 @@
 //!
 //! * `FULL_COUNTS=1` runs the counts of that table; without it about a tenth.
 //! * `SEED=7` runs with another seed than a random one; a failure names its own.
+//! * `SCENE=12` plays that scene of the simulated network alone; see `network`.
 //! * Words on the command line run those properties alone whose names hold one of them.
 #![forbid(unsafe_code)]
 
@@ -20,6 +21,7 @@ mod isolation;
 mod kills;
 mod ledger;
 mod liveness;
+mod network;
 mod outage;
 mod outbox_file;
 mod planned;
@@ -73,6 +75,7 @@ const PROPERTIES: &[Property] = &[
         "SIGTERM with 50 queries and 2,000 messages under way: all answered or counted",
         stops::answer_or_count_everything,
     ),
+    ("deterministic network simulation (turmoil) with partitions, holds, crashes", network::keep_promises),
     ("hostile frames", hostile::breaks_nothing),
     ("10,000 queries: exactly one terminal answer each", answers::answers_each_query_once),
     // The last one, for it captures all that the process says.
