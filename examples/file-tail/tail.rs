@@ -1,26 +1,37 @@
-//! [`Tail`]: the handler. One task reads lines and sends them, another waits for their receipts and stores the
-//! offset.
+//! [`Tail`]: the handler. One loop reads lines and sends them, one waits for their receipts, one stores how
+//! far they have come. None of them holds up another.
 
-use std::{io::SeekFrom, path::PathBuf, time::Duration};
+use std::{
+    mem,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{
     fs::File,
-    io::{AsyncBufReadExt, AsyncSeekExt, BufReader},
-    sync::mpsc,
-    time::sleep,
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
 };
-use tracing::{error, warn};
-use vantiq_connector::{DeliveryError, Receipt, prelude::*};
+use tracing::{Instrument, error, warn};
+use vantiq_connector::{Delivery, DeliveryError, NotifyError, Receipt, prelude::*};
 
-use crate::offset::OffsetFile;
+use crate::{
+    lines::Lines,
+    offset::{OffsetFile, Position},
+};
 
-/// How often the end of the file is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Lines sent whose receipts were not looked at yet; then the reader waits.
+/// Lines sent whose receipts have not come; then the reader waits.
 const UNCONFIRMED: usize = 1_000;
+/// The offset is stored this often at most.
+const STORE_EVERY: Duration = Duration::from_millis(100);
+/// How long to wait after an error.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long the end of a session waits for them: less than the 5 s that the runtime gives to `close`.
+const LAST_RECEIPTS: Duration = Duration::from_secs(3);
 
 #[derive(Deserialize)]
 pub(crate) struct Config {
@@ -28,80 +39,125 @@ pub(crate) struct Config {
     file: PathBuf,
 }
 
-/// A line on its way: where it ends in the file, and its receipt.
-type Sent = (u64, Receipt);
+/// A line on its way: where it ends, and its receipt.
+type Sent = (Position, Receipt);
 
 /// Persistent, so that a lost link does not make it send again what is still on its way.
 #[derive(VantiqSource)]
 #[vantiq_source("file-tail", persistent, config = Config)]
-pub(crate) struct Tail;
+pub(crate) struct Tail(JoinSet<()>);
 
 impl SourceHandler for Tail {
     async fn connect(source: Source, config: Config) -> Result<Self> {
-        let offset_file = OffsetFile(config.file.with_extension("offset"));
-        let file = File::open(&config.file);
-        let file = file.await.with_context(|| format!("cannot open {}", config.file.display()))?;
-        let (sent_tx, sent_rx) = mpsc::channel(UNCONFIRMED);
-        let (sender, from) = (source.clone(), offset_file.load().await?);
-        source.spawn(async move {
-            let reason = tokio::select! {
-                reason = send(&sender, file, from, sent_tx) => reason,
-                reason = confirm(sent_rx, &offset_file) => reason,
-            };
-            error!(error = format!("{:#}", reason.unwrap_err()), "starting again from the stored offset");
-            sender.reconnect();
-        });
-        Ok(Self)
+        let path = config.file;
+        // Where it cannot be read, `connect` is tried again, and the state of the source says why.
+        let file = File::open(&path).await.with_context(|| format!("cannot open {}", path.display()))?;
+        ensure!(file.metadata().await?.is_file(), "{} is not a file", path.display());
+        let offset_file = OffsetFile(path.with_added_extension("offset"));
+        let from = offset_file.load().await?;
+        // Not `Source::spawn`, whose tasks end before the last receipts have come.
+        let mut following = JoinSet::new();
+        following.spawn(follow(source, path, offset_file, from).in_current_span());
+        Ok(Self(following))
+    }
+
+    /// Waits for the last receipts, and gives up the task with what it waits for.
+    async fn close(mut self) {
+        if timeout(LAST_RECEIPTS, self.0.join_next()).await.is_err() {
+            warn!("lines are without a receipt, or their offset is not stored: they will come again");
+        }
     }
 }
 
-/// Sends each line of `file` from the offset `at` on, and those that are appended later.
-async fn send(source: &Source, file: File, mut at: u64, sent_tx: mpsc::Sender<Sent>) -> Result<()> {
-    let (mut file, mut line) = (BufReader::new(file), Vec::new());
-    file.seek(SeekFrom::Start(at)).await?;
+/// Sends lines until the session ends, and stores how far they have come.
+async fn follow(source: Source, path: PathBuf, offset_file: OffsetFile, from: Option<Position>) {
+    let (confirmed_tx, confirmed_rx) = watch::channel(from);
+    let sending = async move {
+        while let Err(error) = run(&source, &path, &confirmed_tx).await {
+            let error = format!("{error:#}");
+            error!(error, pause = ?PAUSE, "beginning again after the last line confirmed");
+            tokio::select! {
+                () = source.cancelled() => return,
+                () = sleep(PAUSE) => {}
+            }
+        }
+    };
+    tokio::join!(sending, store(confirmed_rx, &offset_file));
+}
+
+/// Sends what follows the last line confirmed, until the session ends and all that was sent is confirmed.
+async fn run(source: &Source, path: &Path, confirmed_tx: &watch::Sender<Option<Position>>) -> Result<()> {
+    let from = *confirmed_tx.borrow();
+    let mut lines = Lines::open(path, from).await?;
+    if from.is_none() {
+        // Which file it is, should that be renamed before the first receipt.
+        confirmed_tx.send_replace(Some(lines.read));
+    }
+    let (sent_tx, sent_rx) = mpsc::channel(UNCONFIRMED);
+    let sending = async {
+        tokio::select! {
+            // Ends the channel, too.
+            () = source.cancelled() => Ok(()),
+            ended = send(source, &mut lines, sent_tx) => ended,
+        }
+    };
+    tokio::try_join!(sending, confirm(sent_rx, confirmed_tx)).map(drop)
+}
+
+async fn send(source: &Source, lines: &mut Lines, sent_tx: mpsc::Sender<Sent>) -> Result<()> {
     loop {
-        line.clear();
-        let length = file.read_until(b'\n', &mut line).await?;
-        if line.ends_with(b"\n") {
-            at += length as u64;
-            let event = json!({"line": String::from_utf8_lossy(&line).trim_end(), "end": at});
-            sent_tx.send((at, source.notify(&event).await?)).await?;
-            continue;
+        let line = lines.next().await?;
+        let event = json!({"line": line.text, "end": line.end.offset});
+        match source.notify(&event).await {
+            Ok(receipt) => sent_tx.send((line.end, receipt)).await?,
+            // It would be each time, and hold up all others.
+            Err(NotifyError::TooLarge { .. }) => {
+                let size = line.end.offset - line.begin;
+                error!(offset = line.begin, size, "left out a line that is too large");
+            }
+            Err(error) => bail!(error),
         }
-        // The end, or a line that is still being written.
-        sleep(LOOK_EVERY).await;
-        if file.get_ref().metadata().await?.len() < at {
-            warn!("the file was cut short; beginning again at its start");
-            at = 0;
-        }
-        file.seek(SeekFrom::Start(at)).await?;
     }
 }
 
-/// Stores how far the file was delivered, in the order of the lines.
-async fn confirm(mut sent_rx: mpsc::Receiver<Sent>, offset_file: &OffsetFile) -> Result<()> {
-    while let Some((mut end, receipt)) = sent_rx.recv().await {
-        confirmed(end, receipt).await?;
-        // One write for all that is confirmed already.
-        while let Ok((later, receipt)) = sent_rx.try_recv() {
-            confirmed(later, receipt).await?;
-            end = later;
+/// Tells how far lines are delivered, in their order.
+async fn confirm(
+    mut sent_rx: mpsc::Receiver<Sent>,
+    confirmed_tx: &watch::Sender<Option<Position>>,
+) -> Result<()> {
+    let mut is_warned = false;
+    while let Some((end, receipt)) = sent_rx.recv().await {
+        match receipt.await {
+            // More will never be known.
+            Ok(Delivery::Sent) if !mem::replace(&mut is_warned, true) => {
+                warn!(
+                    "lines may be lost: the server acknowledges nothing, and `sendPings=false` forbids to ask"
+                );
+            }
+            Ok(_) => {}
+            // As one that is too large.
+            Err(DeliveryError::Rejected(error)) => {
+                error!(%error, end = end.offset, "left out a line that was refused");
+            }
+            // It may not have arrived: this one and those after it are read again.
+            Err(error) => bail!(error),
         }
-        offset_file.store(end).await?;
+        confirmed_tx.send_replace(Some(end));
     }
-    bail!("nothing is sent any more")
+    Ok(())
 }
 
-/// Waits until it is known that the line which ends at `end` need not be read again.
-async fn confirmed(end: u64, receipt: Receipt) -> Result<()> {
-    match receipt.await {
-        Ok(_) => Ok(()),
-        // It would be refused each time, and hold up all others.
-        Err(DeliveryError::Rejected(error)) => {
-            error!(%error, end, "left out a line that was refused");
-            Ok(())
+/// Stores each position, or where they come faster the latest, until nobody tells any.
+async fn store(mut confirmed_rx: watch::Receiver<Option<Position>>, offset_file: &OffsetFile) {
+    while confirmed_rx.changed().await.is_ok() {
+        let confirmed = *confirmed_rx.borrow_and_update();
+        let Some(position) = confirmed else { continue };
+        if let Err(error) = offset_file.store(position).await {
+            // No reason to send anything twice: a later one will do.
+            error!(error = format!("{error:#}"), "the offset is not stored");
+            confirmed_rx.mark_changed();
+            sleep(PAUSE).await;
         }
-        // It may not have arrived: this one and those after it are read again.
-        Err(error) => bail!(error),
+        sleep(STORE_EVERY).await;
     }
 }
