@@ -8,8 +8,9 @@ use std::{
 
 use anyhow::bail;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use vantiq_connector::prelude::*;
-use vantiq_connector_tests::{Connector, Echo, hasty, until, within};
+use vantiq_connector_tests::{Connector, Echo, MemoryServer, hasty, until, within};
 use vantiq_simulator::{Cut, Simulator};
 
 #[tokio::test]
@@ -82,6 +83,35 @@ async fn a_persistent_handler_goes_on_over_lost_links_until_its_configuration_ch
     source.publish(json!({})).await.unwrap();
     until(&source, json!({"handler": 3, "published": 1})).await;
     assert_eq!(connector.source("a").status().counts.sessions, 3);
+    connector.stop().await.unwrap();
+}
+
+/// Asks for another session as soon as it has one, as a handler may that fails each time.
+#[derive(VantiqSource)]
+#[vantiq_source("a", persistent)]
+struct Restless;
+
+impl SourceHandler for Restless {
+    async fn connect(source: Source, _: Value) -> Result<Self> {
+        source.reconnect();
+        Ok(Self)
+    }
+}
+
+/// It got one as fast as the server could answer.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_asks_for_one_session_after_another_gets_four_a_second() {
+    const TIMES: u32 = 20;
+    let server = MemoryServer::default();
+    let connector = server.connector(hasty::<Restless>(), &["a"]);
+    let (mut peer, began) = (server.attached().await, Instant::now());
+    for _ in 0..TIMES {
+        assert_eq!(peer.receive().await["op"], "connectExtension");
+        peer.configure(json!({})).await;
+    }
+    let (took, due) = (began.elapsed(), TIMES * Duration::from_millis(250));
+    assert!(took >= due && took < due * 2, "{took:?}");
+    drop((peer, server));
     connector.stop().await.unwrap();
 }
 

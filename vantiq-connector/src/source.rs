@@ -235,7 +235,8 @@ impl Source {
     }
 
     /// Ends the session and begins a new one, with the configuration the server then sends. Returns at
-    /// once. Means nothing while the source is not connected: then a new session is on its way anyway.
+    /// once. Where the session began less than 250 ms ago, `connectExtension` is sent 250 ms from now. Means
+    /// nothing while the source is not connected: then a new session is on its way anyway.
     pub fn reconnect(&self) {
         self.context.reconnect.notify_one();
     }

@@ -44,7 +44,7 @@ const ATTACH_BACKOFF: BackoffRange =
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 /// A link that was attached this long has proved itself, whatever was said over it.
 const PROOF: Duration = Duration::from_secs(10);
-/// A server that asks for a new session sooner than this after the last one has to wait as long.
+/// Whoever asks for a new session sooner than this after the last one began has to wait as long.
 const HURRY: Duration = Duration::from_millis(250);
 /// With `sendPings=false` nothing is sent and nothing expected: a heartbeat in a century.
 const NEVER: Duration = Duration::from_hours(100 * 365 * 24);
@@ -208,7 +208,8 @@ impl<'a> Link<'a> {
             // A new session is wanted, be the handler persistent or not.
             self.end_session();
         }
-        self.on(Event::ReconnectAsked)
+        // A handler that asks for it whenever it fails would fill the server with sessions.
+        self.on(if self.is_hurried() { Event::ReconnectHurried } else { Event::ReconnectAsked })
     }
 
     fn on_frame(&mut self, frame: Frame) -> Result<(), LinkEnd> {
@@ -248,7 +249,7 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Whether the present session is so young that a server which wants another one is to wait.
+    /// Whether the present session is so young that whoever wants another one is to wait.
     fn is_hurried(&self) -> bool {
         self.configured_at.is_some_and(|at| at.elapsed() < HURRY)
     }
@@ -291,7 +292,7 @@ impl<'a> Link<'a> {
             }
             Effect::AttachDelayed => {
                 self.leave_session();
-                self.attach_later("the server asks for one session after another", HURRY);
+                self.attach_later("one session is asked for after another", HURRY);
             }
             Effect::Ignore(why) => {
                 if let Some(count) = self.context.counters.ignored.add_for_a_line(1) {

@@ -39,7 +39,8 @@ pub(crate) enum Event {
     TimeOver,
     /// The author asked for a new session.
     ReconnectAsked,
-    /// `reconnectRequired` came soon after the session began: answered at once it could go on without end.
+    /// A new session was asked for, by the server or the author, soon after the last one began: done at once it
+    /// could go on without end.
     ReconnectHurried,
 }
 
