@@ -9,8 +9,9 @@ use std::{
 use anyhow::bail;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use vantiq_connector::SourceState;
 use vantiq_connector::prelude::*;
-use vantiq_connector_tests::{Connector, Echo, MemoryServer, hasty, until, within};
+use vantiq_connector_tests::{Connector, Echo, HandServer, MemoryServer, hasty, until, within};
 use vantiq_simulator::{Cut, Simulator};
 
 #[tokio::test]
@@ -84,6 +85,23 @@ async fn a_persistent_handler_goes_on_over_lost_links_until_its_configuration_ch
     until(&source, json!({"handler": 3, "published": 1})).await;
     assert_eq!(connector.source("a").status().counts.sessions, 3);
     connector.stop().await.unwrap();
+}
+
+/// It went on as if nobody had asked, for a new session was said to be on its way anyway.
+#[tokio::test]
+async fn a_persistent_handler_that_asks_for_a_new_session_without_a_link_gets_one() {
+    let server = HandServer::start().await;
+    let connector = server.connector(hasty::<Persistent>());
+    let peer = server.attached().await;
+    connector.connected("a").await;
+    let source = connector.source("a");
+    drop(peer);
+    within(source.wait_for(|state| *state != SourceState::Connected)).await;
+    source.reconnect();
+    let mut peer = server.attached().await;
+    peer.send(&json!({"op": "publish", "object": {}})).await;
+    assert_eq!(peer.event().await, json!({"handler": 2, "published": 1}));
+    server.hang_up(peer, connector).await;
 }
 
 /// Asks for another session as soon as it has one, as a handler may that fails each time.

@@ -235,8 +235,9 @@ impl Source {
     }
 
     /// Ends the session and begins a new one, with the configuration the server then sends. Returns at
-    /// once. Where the session began less than 250 ms ago, `connectExtension` is sent 250 ms from now. Means
-    /// nothing while the source is not connected: then a new session is on its way anyway.
+    /// once. Where the session began less than 250 ms ago, `connectExtension` is sent 250 ms from now. While
+    /// the source is not connected a new session is on its way anyway; then this only ends a `persistent`
+    /// handler, which would go on in it.
     pub fn reconnect(&self) {
         self.context.reconnect.notify_one();
     }

@@ -204,10 +204,8 @@ impl<'a> Link<'a> {
     }
 
     fn on_reconnect_asked(&mut self) -> Result<(), LinkEnd> {
-        if self.protocol.phase() == Phase::Attached {
-            // A new session is wanted, be the handler persistent or not.
-            self.end_session();
-        }
+        // A new session is wanted, be the handler persistent or not; without a link it was kept for the next one.
+        self.end_session();
         // A handler that asks for it whenever it fails would fill the server with sessions.
         self.on(if self.is_hurried() { Event::ReconnectHurried } else { Event::ReconnectAsked })
     }
