@@ -64,26 +64,14 @@ impl Place {
         (self.open)(&self.settings).map_err(|fault| self.error(&fault))
     }
 
-    /// Sets the damaged file aside, and begins a new one with what can be read of it. What is still to be
-    /// removed is left out.
+    /// Sets the damaged file aside, and puts a new one with what can be read of it in its place. What is still
+    /// to be removed is left out. Where it fails the damaged file stays where it is.
     pub(super) fn rescue(&self, pending: &Pending) -> Result<Rescued, StoreError> {
-        let path = &self.settings.file;
-        let moved = || -> io::Result<_> {
-            let mut names = (1..u64::MAX).map(|number| beside(path, &format!("damaged-{number}")));
-            let aside = names.find(|aside| !aside.exists()).ok_or(io::ErrorKind::AlreadyExists)?;
-            fs::rename(path, &aside)?;
-            Ok((fs::read(&aside)?, aside))
+        let rescue = || {
+            let (file, records) = write_new(&self.settings, pending)?;
+            Ok(Rescued { file, records, aside: take_its_place(&self.settings.file)? })
         };
-        let (bytes, aside) = moved().map_err(|error| self.error(&error.into()))?;
-        let mut records = carve(&bytes);
-        for number in pending.removes() {
-            records.remove(&number);
-        }
-        let mut all = Pending::default();
-        records.values().cloned().for_each(|record| all.insert(record));
-        let file = self.open()?;
-        file.commit(&all).map_err(|fault| self.error(&fault))?;
-        Ok(Rescued { file, records, aside })
+        rescue().map_err(|fault| self.error(&fault))
     }
 
     /// The same for whoever has to read it.
@@ -99,26 +87,75 @@ fn on_disk(settings: &StoreSettings) -> Result<StoreFile, Fault> {
     if path.exists() {
         return open_at(path, settings);
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     make_folder(folder)?;
-    // A process that ends while it begins a file leaves half a one. So it gets its name when it is whole; it
-    // is locked all the time.
-    let new = beside(path, "new");
-    let file = match open_at(&new, settings) {
-        Err(Fault { kind: StoreErrorKind::Damaged, .. }) => {
-            fs::remove_file(&new)?;
-            open_at(&new, settings)?
-        }
-        other => other?,
-    };
+    let file = begin(settings)?;
     if path.exists() {
         // Another process was faster.
-        fs::remove_file(&new)?;
+        fs::remove_file(new_path(path))?;
         return open_at(path, settings);
     }
-    fs::rename(&new, path)?;
+    fs::rename(new_path(path), path)?;
     sync_folder(folder)?;
     Ok(file)
+}
+
+/// A file that is to become that of the `settings`, or what a process that ended left of one. A process that
+/// ends while it begins a file leaves half a one. So it gets its name when it is whole; it is locked all the
+/// time.
+fn begin(settings: &StoreSettings) -> Result<StoreFile, Fault> {
+    let new = new_path(&settings.file);
+    match open_at(&new, settings) {
+        Err(Fault { kind: StoreErrorKind::Damaged, .. }) => {
+            fs::remove_file(&new)?;
+            open_at(&new, settings)
+        }
+        other => other,
+    }
+}
+
+/// The first step of a rescue: what can be read of the damaged file lies in the new one, on the disk, whatever
+/// the settings say. A process that ends here leaves the damaged file, to be rescued at the next start.
+pub(super) fn write_new(
+    settings: &StoreSettings,
+    pending: &Pending,
+) -> Result<(StoreFile, BTreeMap<u64, Record>), Fault> {
+    let mut records = carve(&fs::read(&settings.file)?);
+    for number in pending.removes() {
+        records.remove(&number);
+    }
+    let file = begin(settings)?;
+    let mut all = Pending::default();
+    // Another rescue may have come so far.
+    file.load()?.into_keys().for_each(|number| all.remove(number));
+    records.values().cloned().for_each(|record| all.insert(record));
+    let written = file.commit(&all).and_then(|()| {
+        OpenOptions::new().write(true).open(new_path(&settings.file))?.sync_all()?;
+        Ok(sync_folder(folder_of(&settings.file))?)
+    });
+    if let Err(fault) = written {
+        // It takes room on a disk that may be full; the next attempt begins with what it finds.
+        let _ = fs::remove_file(new_path(&settings.file));
+        return Err(fault);
+    }
+    Ok((file, records))
+}
+
+/// The second step: the damaged file gives way. A process that ends in the middle leaves no file but the new
+/// one, which is taken at the next start.
+fn take_its_place(path: &Path) -> io::Result<PathBuf> {
+    let aside = set_aside(path)?;
+    fs::rename(new_path(path), path)?;
+    sync_folder(folder_of(path))?;
+    Ok(aside)
+}
+
+/// Gives the damaged file a name that no other has. Returns it.
+pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut names = (1..u64::MAX).map(|number| beside(path, &format!("damaged-{number}")));
+    let aside = names.find(|aside| !aside.exists()).ok_or(io::ErrorKind::AlreadyExists)?;
+    fs::rename(path, &aside)?;
+    Ok(aside)
 }
 
 fn open_at(path: &Path, settings: &StoreSettings) -> Result<StoreFile, Fault> {
@@ -130,11 +167,19 @@ fn open_at(path: &Path, settings: &StoreSettings) -> Result<StoreFile, Fault> {
     StoreFile::open(Box::new(file), settings.sync, settings.max_bytes)
 }
 
+/// Makes the folder and those above it that are missing, so that a crash of the machine forgets none.
 fn make_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<_> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(folder)
+    builder.recursive(true).create(folder)?;
+    missing.into_iter().filter(|made| !made.as_os_str().is_empty()).map(folder_of).try_for_each(sync_folder)
+}
+
+/// Where `path` lies.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Without this a crash of the machine may forget that there is the file.
@@ -146,6 +191,11 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// What the file at `path` is called while it is not whole.
+pub(super) fn new_path(path: &Path) -> PathBuf {
+    beside(path, "new")
 }
 
 /// The same path with another ending.

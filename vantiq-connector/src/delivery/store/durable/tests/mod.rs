@@ -3,6 +3,7 @@
 mod bound;
 mod damage;
 mod policies;
+mod rescue;
 
 use std::{
     env,
