@@ -122,7 +122,8 @@ counts! {
     /// Notifications whose outcome was not known when the source was closed, and that stay in the outbox file
     /// for the next start.
     notifications_kept,
-    /// Notifications found in the outbox file at the start. They count in no other count of what was accepted.
+    /// Notifications that the run before left in the outbox file, found at the start or as soon as it could be
+    /// read. They count in no other count of what was accepted.
     notifications_restored,
     /// Queries that had no more time when the source was closed: their callers got
     /// [`QueryError::CLOSING`](crate::QueryError::CLOSING).

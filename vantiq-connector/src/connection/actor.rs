@@ -121,7 +121,8 @@ impl Actor {
     }
 }
 
-/// Gives up notifications whose time is over, for as long as it is polled.
+/// Gives up notifications whose time is over, and counts those that are found in the outbox file, for as long as
+/// it is polled.
 async fn expire(context: &SourceContext) -> Infallible {
     loop {
         let expiry = context.outbox.expiry();
@@ -131,8 +132,12 @@ async fn expire(context: &SourceContext) -> Infallible {
                 None => std::future::pending().await,
             }
         };
-        // Cancel safety: both only wait.
+        // Cancel safety: they take nothing before they are over.
         tokio::select! {
+            count = context.outbox.found() => {
+                context.counters.notifications_restored.add(count as u64);
+                continue;
+            }
             () = expired => {}
             () = context.outbox.expires_sooner() => continue,
         }

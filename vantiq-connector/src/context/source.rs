@@ -43,13 +43,13 @@ impl SourceContext {
         let options = Arc::clone(&set.options);
         let (outbox, last_request_id) = match &set.store {
             Some(store) => (store.keep(options.outbox(), &name), store.first_request_id()),
-            None => (options.outbox(), 0),
+            None => (Arc::new(options.outbox()), 0),
         };
         let counters = Counters::default();
-        counters.notifications_restored.add(outbox.len() as u64);
+        counters.notifications_restored.add(outbox.take_restored() as u64);
         Self {
             reconnect_secret: reconnect_secret(&name, set.config.reconnect_secret.as_ref()),
-            outbox: Arc::new(outbox),
+            outbox,
             query_slots: Arc::new(Semaphore::new(options.max_queries)),
             reconnect: Notify::new(),
             stop: set.stop.child_token(),

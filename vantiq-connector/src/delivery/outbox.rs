@@ -139,6 +139,8 @@ pub(crate) struct Outbox {
     filled: Notify,
     /// Told when something expires sooner than was known.
     expires_sooner: Notify,
+    /// Told when more was found in the outbox file.
+    found: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -148,6 +150,8 @@ struct Waiting {
     expiry: Option<Instant>,
     /// Whether what waited was given up.
     abandoned: bool,
+    /// How many were found in the outbox file and are not yet counted.
+    restored: usize,
 }
 
 /// What was given up at the end.
@@ -179,19 +183,57 @@ impl Outbox {
             waiting: Mutex::default(),
             filled: Notify::new(),
             expires_sooner: Notify::new(),
+            found: Notify::new(),
         }
     }
 
-    /// The same with its entries kept in `drawer`, and with those that the run before left there.
+    /// The same with its entries kept in `drawer`.
     #[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "nothing is without a store"))]
-    pub(crate) fn kept_in(self, drawer: Drawer, left: Vec<(Draft, Kept)>) -> Self {
-        for (draft, kept) in left {
+    pub(crate) fn kept_in(self, drawer: Drawer) -> Self {
+        Self { drawer: Some(drawer), ..self }
+    }
+
+    /// Where its entries are kept.
+    #[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "nothing is without a store"))]
+    pub(crate) const fn drawer(&self) -> Option<&Drawer> {
+        self.drawer.as_ref()
+    }
+
+    /// Puts what the run before left in the outbox file in front of all others, in its order.
+    #[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "nothing is without a store"))]
+    pub(crate) fn restore(&self, left: impl Iterator<Item = (Draft, Kept)>) {
+        let entry = |(draft, kept): (Draft, Kept)| {
             // Where there is no room it counts beyond the bound: it is here, whatever the bound.
             let room = self.budget.try_take(draft.frame.len()).ok();
             let (outcome_tx, _) = receipt();
-            self.append(Entry { draft, outcome_tx, _room: room, kept: Some(kept) });
+            Entry { draft, outcome_tx, _room: room, kept: Some(kept) }
+        };
+        let entries: Vec<_> = left.map(entry).collect();
+        let mut waiting = self.lock();
+        // Nobody sends them any more, but the next start.
+        if !waiting.abandoned {
+            waiting.restored += entries.len();
+            self.to_front(&mut waiting, entries.into_iter());
+            self.filled.notify_one();
+            self.found.notify_one();
         }
-        Self { drawer: Some(drawer), ..self }
+    }
+
+    /// How many were found in the outbox file since this was asked.
+    pub(crate) fn take_restored(&self) -> usize {
+        std::mem::take(&mut self.lock().restored)
+    }
+
+    /// Waits until more is found in the outbox file. Returns how many these are.
+    ///
+    /// Cancel safe: `Notify` keeps its permit for the next call, and nothing is taken before it is over.
+    pub(crate) async fn found(&self) -> usize {
+        loop {
+            match self.take_restored() {
+                0 => self.found.notified().await,
+                count => return count,
+            }
+        }
     }
 
     /// Accepts `draft`, waiting for room where the policy is to wait, and until it is in the outbox file,
@@ -243,11 +285,7 @@ impl Outbox {
 
     /// Puts entries of a lost link back in front of all others, in their order.
     pub(crate) fn put_back(&self, unacknowledged: impl DoubleEndedIterator<Item = Entry>) {
-        let mut waiting = self.lock();
-        for entry in unacknowledged.rev() {
-            self.expires(&mut waiting, entry.draft.expires_at);
-            waiting.entries.push_front(entry);
-        }
+        self.to_front(&mut self.lock(), unacknowledged);
     }
 
     /// When something may expire; `None` where nothing does.
@@ -332,6 +370,13 @@ impl Outbox {
             self.expires(&mut waiting, entry.draft.expires_at);
             waiting.entries.push_back(entry);
             self.filled.notify_one();
+        }
+    }
+
+    fn to_front(&self, waiting: &mut Waiting, entries: impl DoubleEndedIterator<Item = Entry>) {
+        for entry in entries.rev() {
+            self.expires(waiting, entry.draft.expires_at);
+            waiting.entries.push_front(entry);
         }
     }
 

@@ -22,7 +22,7 @@ impl Store {
         unreachable!("the settings refuse `outboxFile` without the feature `durable`")
     }
 
-    pub(crate) fn keep(&self, _: Outbox, _: &str) -> Outbox {
+    pub(crate) fn keep(&self, _: Outbox, _: &str) -> Arc<Outbox> {
         match *self {}
     }
 

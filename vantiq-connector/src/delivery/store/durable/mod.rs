@@ -2,6 +2,7 @@
 
 mod backend;
 mod file;
+mod late;
 mod live;
 mod pending;
 mod place;
@@ -24,6 +25,7 @@ use tracing::{error, info};
 
 use self::{
     file::StoreFile,
+    late::Late,
     live::Live,
     pending::Pending,
     place::{Place, Rescued},
@@ -77,26 +79,28 @@ impl Store {
         let (ops_tx, ops_rx) = mpsc::channel();
         let builder = thread::Builder::new().name("vantiq-outbox".into());
         let path = place.settings.file.clone();
-        let writer = Writer::new(place, file, live, next, ops_rx);
+        let late = file.is_err().then(Late::default);
+        let writer = Writer::new(place, file, live, late, next, ops_rx);
         builder
             .spawn(|| writer.run())
             .map_err(|error| StoreError::new(&path, StoreErrorKind::Unusable, Some(&error)))?;
-        let mut left = Left::new();
-        for record in records.into_values() {
-            left.entry(record.source.clone()).or_default().push(record);
-        }
+        let left = by_source(records);
         let first_request_id = last_id.map_or(since, |last| since.max(last));
         Ok(Self { ops_tx, left: Mutex::new(left), first_request_id })
     }
 
     /// The same `outbox`, of `source`, with its entries kept in the file, and with those that the run before
-    /// left there.
-    pub(crate) fn keep(&self, outbox: Outbox, source: &str) -> Outbox {
+    /// left there, be it as soon as the file can be read.
+    pub(crate) fn keep(&self, outbox: Outbox, source: &str) -> Arc<Outbox> {
         let drawer = Drawer { source: source.into(), ops_tx: self.ops_tx.clone() };
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).remove(source);
         let kept = |record: Record| (record.draft(), drawer.kept(record.number));
-        let left = left.unwrap_or_default().into_iter().map(kept).collect();
-        outbox.kept_in(drawer, left)
+        let left: Vec<_> = left.unwrap_or_default().into_iter().map(kept).collect();
+        let source = Arc::clone(&drawer.source);
+        let outbox = Arc::new(outbox.kept_in(drawer));
+        outbox.restore(left.into_iter());
+        let _ = self.ops_tx.send(Op::Serve(source, Arc::downgrade(&outbox)));
+        outbox
     }
 
     /// Every source has its drawer; what is left belongs to none of them.
@@ -174,10 +178,26 @@ fn open(place: &Place) -> Result<(Result<StoreFile, StoreError>, Records), Store
     Ok((Err(error), Records::new()))
 }
 
+fn by_source(records: Records) -> Left {
+    let mut left = Left::new();
+    for record in records.into_values() {
+        left.entry(record.source.clone()).or_default().push(record);
+    }
+    left
+}
+
 fn read(place: &Place) -> Result<(StoreFile, Records), StoreError> {
     let file = place.open()?;
     let records = file.load().map_err(|fault| place.error(&fault))?;
     Ok((file, records))
+}
+
+/// Opens the file that could not be opened at the start, and reads it.
+fn open_late(place: &Place) -> Result<(StoreFile, Records), StoreError> {
+    read(place).or_else(|error| {
+        let Rescued { file, records, .. } = rescue_damaged(place, error)?;
+        Ok((file, records))
+    })
 }
 
 fn rescue_damaged(place: &Place, error: StoreError) -> Result<Rescued, StoreError> {

@@ -7,7 +7,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
     time::Instant,
@@ -19,6 +19,7 @@ use tracing::{error, info};
 use super::{
     OutboxOnError, OutboxSync, StoreError, StoreErrorKind,
     file::StoreFile,
+    late::Late,
     live::Live,
     pending::Pending,
     place::{Place, Rescued},
@@ -37,6 +38,8 @@ const MOST_BYTES: usize = 4 << 20;
 pub(super) enum Op {
     Insert(Insert),
     Remove(Key),
+    /// The outbox of a source.
+    Serve(Arc<str>, Weak<Outbox>),
     /// Write what is left, close the file, and tell so.
     Close(oneshot::Sender<()>),
 }
@@ -63,6 +66,7 @@ pub(super) struct Insert {
 struct Batch {
     inserts: Vec<Insert>,
     removes: Vec<Key>,
+    outboxes: Vec<(Arc<str>, Weak<Outbox>)>,
     close: Option<oneshot::Sender<()>>,
     /// Whether there will be no other.
     last: bool,
@@ -79,6 +83,8 @@ pub(super) struct Writer {
     due: Option<Instant>,
     trouble: Option<Trouble>,
     live: Live,
+    /// Only where the file could not be read at the start.
+    late: Option<Late>,
     /// Number of the next notification.
     next: u64,
 }
@@ -92,11 +98,13 @@ struct Trouble {
 }
 
 impl Writer {
-    /// A writer to `file`, or where it cannot be used to that at `place` when it can. `live` is in it.
+    /// A writer to `file`, or where it cannot be used to that at `place` when it can. `live` is in it,
+    /// or what is `late`.
     pub(super) fn new(
         place: Place,
         file: Result<StoreFile, StoreError>,
         live: Live,
+        late: Option<Late>,
         next: u64,
         ops_rx: Receiver<Op>,
     ) -> Self {
@@ -105,13 +113,18 @@ impl Writer {
             Ok(file) => (Some(file), None),
             Err(error) => (None, Some(Trouble { error, retry_at, missed: 0 })),
         };
-        Self { place, ops_rx, file, pending: Pending::default(), due: None, trouble, live, next }
+        let due = trouble.as_ref().map(|trouble: &Trouble| trouble.retry_at);
+        Self { place, ops_rx, file, pending: Pending::default(), due, trouble, live, late, next }
     }
 
     /// Writes until it is told to close, or nobody is left who could tell it anything.
     pub(super) fn run(mut self) {
         loop {
-            let Batch { inserts, removes, close, last } = self.next_batch();
+            let Batch { inserts, removes, outboxes, close, last } = self.next_batch();
+            if let Some(late) = &mut self.late {
+                outboxes.into_iter().for_each(|(source, outbox)| late.serve(source, outbox));
+            }
+            self.read_late(Instant::now());
             self.take(inserts, removes);
             if last {
                 self.end();
@@ -143,12 +156,40 @@ impl Writer {
                     batch.inserts.push(insert);
                 }
                 Op::Remove(key) => batch.removes.push(key),
+                Op::Serve(source, outbox) => batch.outboxes.push((source, outbox)),
                 Op::Close(closed_tx) => return Batch { close: Some(closed_tx), last: true, ..batch },
             }
             let is_full = batch.inserts.len() >= MOST_INSERTS || bytes >= MOST_BYTES;
             next = if is_full { None } else { self.ops_rx.try_recv().ok() };
         }
         batch
+    }
+
+    /// Opens and reads the file that could not be read at the start, where it is time to try that again. Before
+    /// anything is entered: each record names the oldest that is there.
+    fn read_late(&mut self, now: Instant) {
+        if !self.is_unread() || self.trouble.as_ref().is_some_and(|trouble| now < trouble.retry_at) {
+            return;
+        }
+        match super::open_late(&self.place) {
+            Ok((file, records)) => {
+                for record in records.values() {
+                    self.live.add(&record.source.as_str().into(), record.number);
+                }
+                self.next = records.last_key_value().map_or(self.next, |(last, _)| self.next.max(last + 1));
+                self.file = Some(file);
+                self.late.get_or_insert_default().read(records);
+            }
+            Err(error) => {
+                let retry_at = now + self.place.retry;
+                self.due = Some(retry_at.max(now + self.place.interval));
+                self.failed(error, retry_at);
+            }
+        }
+    }
+
+    fn is_unread(&self) -> bool {
+        self.late.as_ref().is_some_and(|late| !late.is_read())
     }
 
     fn take(&mut self, inserts: Vec<Insert>, removes: Vec<Key>) {
@@ -224,7 +265,7 @@ impl Writer {
     /// Writes what is pending, where the file can be used or it is time to try that again.
     fn commit(&mut self, now: Instant) -> Result<(), StoreError> {
         if let Some(trouble) = &self.trouble
-            && now < trouble.retry_at
+            && (now < trouble.retry_at || self.is_unread())
         {
             self.due = Some(trouble.retry_at);
             return Err(trouble.error.clone());

@@ -2,6 +2,7 @@
 
 mod bound;
 mod damage;
+mod late;
 mod policies;
 mod rescue;
 
@@ -9,6 +10,7 @@ use std::{
     env,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -45,6 +47,11 @@ fn settings(file: &Path) -> StoreSettings {
 
 fn draft(text: impl Into<Bytes>) -> Draft {
     Draft { frame: text.into(), request_id: None, expires_at: None }
+}
+
+/// Waits for `future`, so that a test that waits for what never comes fails.
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it comes")
 }
 
 /// A number that the environment sets.

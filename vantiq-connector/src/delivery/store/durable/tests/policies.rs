@@ -1,6 +1,6 @@
 //! What is accepted, kept, refused and found again.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, sync::Arc};
 
 use tokio::time::Instant;
 
@@ -13,20 +13,20 @@ use crate::{
     },
 };
 
-fn outbox(store: &Store, source: &str) -> Arc<Outbox> {
-    Arc::new(store.keep(Outbox::new(OverflowPolicy::Block, 100_000, 64 << 20), source))
+pub(super) fn outbox(store: &Store, source: &str) -> Arc<Outbox> {
+    store.keep(Outbox::new(OverflowPolicy::Block, 100_000, 64 << 20), source)
 }
 
-fn waiting(outbox: &Outbox) -> Vec<Bytes> {
+pub(super) fn waiting(outbox: &Outbox) -> Vec<Bytes> {
     std::iter::from_fn(|| outbox.pop()).map(|entry| entry.draft.frame.clone()).collect()
 }
 
-fn on(disk: &Disk, settings: StoreSettings) -> Store {
+pub(super) fn on(disk: &Disk, settings: StoreSettings) -> Store {
     let disk = disk.clone();
     Store::at(Place::on(settings, move || Box::new(disk.clone()))).unwrap()
 }
 
-async fn push(outbox: &Arc<Outbox>, text: &'static str) -> crate::Receipt {
+pub(super) async fn push(outbox: &Arc<Outbox>, text: &'static str) -> crate::Receipt {
     outbox.push(draft(text)).await.unwrap().0
 }
 

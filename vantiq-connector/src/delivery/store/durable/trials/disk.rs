@@ -27,6 +27,8 @@ struct State {
     power: Option<usize>,
     /// How long the content may become.
     room: Option<usize>,
+    /// Whether it is there at all.
+    is_unplugged: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -78,6 +80,12 @@ impl Disk {
         self.lock().room = room;
     }
 
+    /// Takes it away, or brings it back.
+    #[cfg(test)]
+    pub(in super::super) fn unplug(&self, yes: bool) {
+        self.lock().is_unplugged = yes;
+    }
+
     pub(in super::super) fn content(&self) -> Vec<u8> {
         self.lock().content.clone()
     }
@@ -100,8 +108,13 @@ impl Disk {
         self.0.lock().expect("no trial goes on after a panic")
     }
 
+    fn plugged(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.lock();
+        if state.is_unplugged { Err(io::ErrorKind::NotFound.into()) } else { Ok(state) }
+    }
+
     fn change(&self, change: Change) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.plugged()?;
         match &mut state.power {
             Some(0) => return Err(io::Error::other("no power")),
             Some(left) => *left -= 1,
@@ -121,11 +134,11 @@ impl Disk {
 
 impl StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.lock().content.len() as u64)
+        Ok(self.plugged()?.content.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = self.lock();
+        let state = self.plugged()?;
         let offset = index(offset);
         let from = state.content.get(offset..).and_then(|rest| rest.get(..out.len()));
         out.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -137,7 +150,7 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.plugged()?;
         if state.power == Some(0) {
             return Err(io::Error::other("no power"));
         }
