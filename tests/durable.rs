@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use serde_json::json;
-use vantiq_connector_tests::DurableFolder;
+use vantiq_connector::{ConnectorError, OutboxSync};
+use vantiq_connector_tests::{Connector, DurableFolder, Quiet, config, hasty, within};
 use vantiq_simulator::{Simulator, Source, UpgradeReply};
 
 fn folder(test: &str) -> DurableFolder {
@@ -39,6 +40,37 @@ async fn a_stop_keeps_what_the_server_did_not_take() {
     source.wait_notifications(102).await.unwrap();
     assert_eq!(running.stop().await, Some(0));
     assert_eq!(numbers(&source).last(), Some(&200));
+}
+
+/// Stopped in good order while the file takes no more: what is not in it counts as abandoned, and the program
+/// says so.
+#[tokio::test]
+async fn a_stop_tells_what_could_not_be_kept() {
+    let simulator = Simulator::builder().source("a", json!({})).start().await.unwrap();
+    simulator.on_upgrade(UpgradeReply::Status(503));
+    let folder = folder("unwritten");
+    let connector = || {
+        let settings = config(&simulator, &["a"]).outbox_file(folder.path().join("outbox"));
+        let settings = settings.outbox_sync(OutboxSync::Interval).outbox_max_bytes(4 << 20);
+        // There is always room in memory.
+        Connector::start_with(hasty::<Quiet>().outbox(1_000_000, 1 << 31), settings)
+    };
+    let running = connector();
+    let source = running.source("a");
+    let event = "x".repeat(200_000);
+    // They are accepted until it is known that they cannot be written.
+    while within(source.notify(&event)).await.is_ok() {}
+    let stopped = running.stop().await;
+    let counts = source.status().counts;
+    let Err(error @ ConnectorError::Abandoned(abandoned)) = stopped else {
+        panic!("{stopped:?}, {counts:?}")
+    };
+    assert_eq!(error.exit_code(), 75);
+    assert_eq!(abandoned.notifications, counts.notifications_abandoned);
+    assert_eq!(counts.notifications, counts.notifications_abandoned + counts.notifications_kept);
+    let running = connector();
+    assert_eq!(running.source("a").status().counts.notifications_restored, counts.notifications_kept);
+    running.stop().await.unwrap();
 }
 
 /// A second process on the same file ends with code 74 and a clear error.

@@ -1,6 +1,10 @@
 //! The connector with an outbox file that tests kill, a process of its own.
 
-use std::{fs, path::PathBuf, process::Stdio};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -27,6 +31,12 @@ impl DurableFolder {
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("a folder can be made");
         Self { path, program: program.into() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// A connector that notifies the source `a` of `count` numbers from `first` on.

@@ -65,7 +65,7 @@ pub struct SourceStatus {
 
 macro_rules! counts {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What a source has done since the process began. Counts only grow.
+        /// What a source has done since the process began. Counts only grow, but for `notifications_kept`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         #[non_exhaustive]
         pub struct SourceCounts {
@@ -120,7 +120,7 @@ counts! {
     /// Notifications given up when the source was closed, with their outcome unknown.
     notifications_abandoned,
     /// Notifications whose outcome was not known when the source was closed, and that stay in the outbox file
-    /// for the next start.
+    /// for the next start. Those that could not be written to it when it was closed turn into abandoned ones.
     notifications_kept,
     /// Notifications that the run before left in the outbox file, found at the start or as soon as it could be
     /// read. They count in no other count of what was accepted.
@@ -196,6 +196,14 @@ impl Counter {
     pub(crate) fn add(&self, more: u64) {
         // Counts order nothing else.
         self.count.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// Takes `less` away, or all where it is no more. Returns how many these were.
+    pub(crate) fn take(&self, less: u64) -> u64 {
+        let taken = self
+            .count
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| Some(count.saturating_sub(less)));
+        taken.unwrap_or_else(|count| count).min(less)
     }
 
     pub(crate) fn get(&self) -> u64 {

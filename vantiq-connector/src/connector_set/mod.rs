@@ -117,7 +117,10 @@ impl ConnectorSet {
         drop(following);
         self.context.probe.close().await;
         if let Some(store) = &self.context.store {
-            store.close().await;
+            let unwritten = store.close().await;
+            for context in self.contexts() {
+                context.not_kept(unwritten.of(&context.name));
+            }
         }
         let counts = self.members.iter().map(|member| member.context.counters.snapshot());
         let abandoned = Abandoned::of(counts);

@@ -114,6 +114,12 @@ impl SourceContext {
         kept
     }
 
+    /// So many of those that were to stay in the outbox file could not be written to it.
+    pub(crate) fn not_kept(&self, unwritten: usize) {
+        let lost = self.counters.notifications_kept.take(unwritten as u64);
+        self.counters.notifications_abandoned.add(lost);
+    }
+
     /// Counts and logs a publish that no handler takes.
     pub(crate) fn publish_unhandled(&self, why: &str) {
         if let Some(count) = self.counters.publishes_unhandled.add_for_a_line(1) {

@@ -337,11 +337,6 @@ impl Outbox {
         self.budget.is_full() || self.lock().entries.iter().any(Entry::has_receipt)
     }
 
-    /// How many wait to be sent.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().entries.len()
-    }
-
     /// Accepts nothing any more; what waits stays.
     pub(crate) fn close(&self) {
         self.budget.close();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{StoreError, StoreSettings};
+use super::{StoreError, StoreSettings, Unwritten};
 use crate::delivery::outbox::{Entry, Outbox, Stored};
 
 /// There is none.
@@ -39,7 +39,7 @@ impl Store {
     }
 
     #[expect(clippy::unused_async, reason = "it waits where there is a store")]
-    pub(crate) async fn close(&self) {
+    pub(crate) async fn close(&self) -> Unwritten {
         match *self {}
     }
 }

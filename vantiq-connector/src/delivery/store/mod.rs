@@ -10,6 +10,7 @@ mod disabled;
 mod durable;
 mod error;
 mod settings;
+mod unwritten;
 
 #[cfg(not(feature = "durable"))]
 pub(crate) use disabled::{Drawer, Kept, Store};
@@ -20,3 +21,4 @@ pub(crate) use durable::{Drawer, Kept, Store};
 pub use error::{StoreError, StoreErrorKind};
 pub(crate) use settings::StoreSettings;
 pub use settings::{OutboxOnError, OutboxSync};
+pub(crate) use unwritten::Unwritten;

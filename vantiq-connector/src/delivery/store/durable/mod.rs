@@ -32,7 +32,7 @@ use self::{
     record::Record,
     writer::{Insert, Key, Op, Writer},
 };
-use super::{OutboxOnError, OutboxSync, StoreError, StoreErrorKind, StoreSettings};
+use super::{OutboxOnError, OutboxSync, StoreError, StoreErrorKind, StoreSettings, Unwritten};
 use crate::delivery::outbox::{Entry, Outbox, Stored};
 
 /// Notifications of the run before, by source, in order.
@@ -121,16 +121,18 @@ impl Store {
     }
 
     /// Writes what is left and closes the file, sooner or later.
-    pub(crate) fn begin_close(&self) -> oneshot::Receiver<()> {
+    pub(crate) fn begin_close(&self) -> oneshot::Receiver<Unwritten> {
         let (closed_tx, closed_rx) = oneshot::channel();
         // Where nobody takes it, the file is closed.
         let _ = self.ops_tx.send(Op::Close(closed_tx));
         closed_rx
     }
 
-    /// Writes what is left and closes the file. It is closed when this returns.
-    pub(crate) async fn close(&self) {
-        let _ = self.begin_close().await;
+    /// Writes what is left and closes the file. It is closed when this returns, and what could not be written
+    /// is not in it.
+    pub(crate) async fn close(&self) -> Unwritten {
+        // Where nobody tells, it was closed before.
+        self.begin_close().await.unwrap_or_default()
     }
 }
 

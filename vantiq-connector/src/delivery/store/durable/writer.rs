@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info};
 
 use super::{
-    OutboxOnError, OutboxSync, StoreError, StoreErrorKind,
+    OutboxOnError, OutboxSync, StoreError, StoreErrorKind, Unwritten,
     file::StoreFile,
     late::Late,
     live::Live,
@@ -40,8 +40,8 @@ pub(super) enum Op {
     Remove(Key),
     /// The outbox of a source.
     Serve(Arc<str>, Weak<Outbox>),
-    /// Write what is left, close the file, and tell so.
-    Close(oneshot::Sender<()>),
+    /// Write what is left, close the file, and tell so, and what could not be written.
+    Close(oneshot::Sender<Unwritten>),
 }
 
 /// A notification in the file.
@@ -67,7 +67,7 @@ struct Batch {
     inserts: Vec<Insert>,
     removes: Vec<Key>,
     outboxes: Vec<(Arc<str>, Weak<Outbox>)>,
-    close: Option<oneshot::Sender<()>>,
+    close: Option<oneshot::Sender<Unwritten>>,
     /// Whether there will be no other.
     last: bool,
 }
@@ -127,9 +127,9 @@ impl Writer {
             self.read_late(Instant::now());
             self.take(inserts, removes);
             if last {
-                self.end();
+                let unwritten = self.end();
                 if let Some(closed_tx) = close {
-                    let _ = closed_tx.send(());
+                    let _ = closed_tx.send(unwritten);
                 }
                 return;
             }
@@ -356,8 +356,8 @@ impl Writer {
         }
     }
 
-    /// Writes what is left and closes the file.
-    fn end(&mut self) {
+    /// Writes what is left and closes the file. Returns what could not be written.
+    fn end(&mut self) -> Unwritten {
         if let Some(trouble) = &mut self.trouble {
             trouble.retry_at = Instant::now();
         }
@@ -366,10 +366,13 @@ impl Writer {
             let _ = self.commit(Instant::now());
         }
         self.file = None;
-        let (file, kept) = (self.place.settings.file.display(), self.live.count());
+        let mut unwritten = Unwritten::default();
+        self.pending.inserts().for_each(|record| unwritten.add(&record.source));
+        let (file, kept) = (self.place.settings.file.display(), self.live.count() - unwritten.count());
         if kept > 0 {
             info!(%file, kept, "notifications are kept in the outbox file for the next start");
         }
+        unwritten
     }
 }
 

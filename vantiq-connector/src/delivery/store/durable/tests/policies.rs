@@ -9,7 +9,10 @@ use crate::{
     Delivery, DeliveryError, NotifyError, OverflowPolicy, StoreErrorKind,
     delivery::{
         Left, Outbox,
-        store::durable::{Store, trials::Disk},
+        store::{
+            Unwritten,
+            durable::{Store, trials::Disk},
+        },
     },
 };
 
@@ -198,6 +201,23 @@ async fn a_full_file_refuses_until_there_is_room() {
         while a.push(draft("more")).await.is_err() {}
         store.close().await;
     }
+}
+
+#[tokio::test]
+async fn what_could_not_be_written_at_the_end_is_told() {
+    let (disk, settings) = (Disk::default(), settings(Path::new("outbox")));
+    let settings = StoreSettings { sync: OutboxSync::Interval, ..settings };
+    let store = on(&disk, settings.clone());
+    let (a, b) = (outbox(&store, "a"), outbox(&store, "b"));
+    disk.limit(Some(0));
+    push(&a, "1").await;
+    assert_eq!(a.abandon(), Left { abandoned: 0, kept: 1 });
+    assert_eq!(b.abandon(), Left { abandoned: 0, kept: 0 });
+    let unwritten = store.close().await;
+    assert_eq!((unwritten.of("a"), unwritten.of("b")), (1, 0));
+    assert_eq!(store.close().await, Unwritten::default());
+    disk.limit(None);
+    assert_eq!(waiting(&outbox(&on(&disk, settings), "a")), Vec::<Bytes>::new());
 }
 
 #[tokio::test]
