@@ -171,7 +171,7 @@ impl<'a> Link<'a> {
             if wake.deadline() != wake_at {
                 wake.as_mut().reset(wake_at);
             }
-            // Cancel safety: `drive` and `next` keep their state in the socket; `recv`, `filled`, `room` and
+            // Cancel safety: `drive` and `next` keep their state in the socket; `recv`, `filled`, `stored`, `room` and
             // the notifications take nothing before they are over; `ended` gives up its handle only when the
             // task has ended.
             let outcome = tokio::select! {
@@ -192,6 +192,7 @@ impl<'a> Link<'a> {
                     self.intake.release(room, self.sessions.current());
                     Ok(())
                 }
+                () = self.context.outbox.stored(), if matches!(self.stop, Stop::Flushing(_)) && self.context.outbox.is_storing() => Ok(()),
                 () = self.sessions.ended(), if matches!(self.stop, Stop::Ending(_)) => {
                     self.session_ended();
                     Ok(())
@@ -480,7 +481,9 @@ impl<'a> Link<'a> {
         let attached = self.protocol.phase() == Phase::Attached;
         // The intake holds one sender; any other is a query that has yet to send its answer.
         let answered = self.replies_rx.is_empty() && self.replies_rx.sender_strong_count() <= 1;
-        let flushed = answered && (self.deliveries.is_flushed() || !attached);
+        // First asked what comes back into the outbox, then what is in it.
+        let delivered = !self.context.outbox.is_storing() && self.deliveries.is_flushed();
+        let flushed = answered && (delivered || !attached);
         if matches!(self.stop, Stop::Flushing(_)) && flushed {
             self.writer.push(FrameOut::Close);
             self.stop = Stop::Closing(Instant::now() + CLOSE_DEADLINE);

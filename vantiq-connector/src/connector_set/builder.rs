@@ -6,9 +6,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{ConnectorSet, Member};
 use crate::{
-    ConnectorError, OverflowPolicy, ServerConfig, SourceHandler,
+    ConnectorError, OverflowPolicy, ServerConfig, SourceHandler, StoreError,
     context::{Bound, Options, SetContext, Shared, SourceContext},
-    delivery::{Store, Window},
+    delivery::{Store, StoreSettings, Window},
     erased::{ErasedSource, Of},
     transport::CustomDial,
 };
@@ -235,6 +235,14 @@ impl ConnectorSetBuilder {
     /// and [`TwoHandlers`](ConnectorError::TwoHandlers) for a source that no handler, or no single one,
     /// serves, [`Outbox`](ConnectorError::Outbox) for an outbox file that cannot be used.
     pub fn build(self) -> Result<ConnectorSet, ConnectorError> {
+        self.build_on(Store::open)
+    }
+
+    /// The same, with an outbox file that `open` opens.
+    pub(crate) fn build_on(
+        self,
+        open: impl FnOnce(&StoreSettings) -> Result<Store, StoreError>,
+    ) -> Result<ConnectorSet, ConnectorError> {
         let mut config = match self.settings {
             Settings::Find => ServerConfig::find()?,
             Settings::File(path) => ServerConfig::load(path)?,
@@ -244,7 +252,7 @@ impl ConnectorSetBuilder {
         let handlers: Result<Vec<_>, ConnectorError> =
             config.sources.iter().map(|name| choose(name, &self.handlers)).collect();
         let (names, handlers) = (config.sources.clone(), handlers?);
-        let store = config.store.as_ref().map(Store::open).transpose().map_err(ConnectorError::Outbox)?;
+        let store = config.store.as_ref().map(open).transpose().map_err(ConnectorError::Outbox)?;
         let context = Arc::new(SetContext::new(config, self.options.clamped(), self.shared, store));
         context.dialer.check().map_err(ConnectorError::Connection)?;
         let member = |(name, handler)| Member {

@@ -16,6 +16,7 @@ use crate::{
     Abandoned, ConnectorError, HealthPolicy, SourceState,
     connection::Actor,
     context::{SetContext, SourceContext},
+    delivery::Unwritten,
     erased::ErasedSource,
 };
 
@@ -116,11 +117,12 @@ impl ConnectorSet {
         let result = self.until_closed(actors, &stop).await;
         drop(following);
         self.context.probe.close().await;
-        if let Some(store) = &self.context.store {
-            let unwritten = store.close().await;
-            for context in self.contexts() {
-                context.not_kept(unwritten.of(&context.name));
-            }
+        let unwritten = match &self.context.store {
+            Some(store) => store.close().await,
+            None => Unwritten::default(),
+        };
+        for context in self.contexts() {
+            context.count_the_rest(unwritten.of(&context.name));
         }
         let counts = self.members.iter().map(|member| member.context.counters.snapshot());
         let abandoned = Abandoned::of(counts);

@@ -114,8 +114,12 @@ impl SourceContext {
         kept
     }
 
-    /// So many of those that were to stay in the outbox file could not be written to it.
-    pub(crate) fn not_kept(&self, unwritten: usize) {
+    /// Counts what came back from the outbox file after the end of the source. So many of those that were to
+    /// stay in it could not be written to it.
+    pub(crate) fn count_the_rest(&self, unwritten: usize) {
+        let Left { abandoned, kept } = self.outbox.take_late();
+        self.counters.notifications_abandoned.add(abandoned as u64);
+        self.counters.notifications_kept.add(kept as u64);
         let lost = self.counters.notifications_kept.take(unwritten as u64);
         self.counters.notifications_abandoned.add(lost);
     }

@@ -20,4 +20,4 @@ use receipt::{Outcome, receipt};
 #[cfg(all(feature = "durable", any(test, feature = "internals")))]
 pub use store::outbox_trials;
 pub use store::{OutboxOnError, OutboxSync, StoreError, StoreErrorKind};
-pub(crate) use store::{Store, StoreSettings};
+pub(crate) use store::{Store, StoreSettings, Unwritten};

@@ -141,7 +141,13 @@ pub(crate) struct Outbox {
     expires_sooner: Notify,
     /// Told when more was found in the outbox file.
     found: Notify,
+    /// Told when nothing is on its way to the outbox file any more.
+    stored: Notify,
 }
+
+/// An entry of this outbox is on its way to the outbox file, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Storing(Arc<Outbox>);
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -150,12 +156,16 @@ struct Waiting {
     expiry: Option<Instant>,
     /// Whether what waited was given up.
     abandoned: bool,
+    /// How many are on their way to the outbox file, and come back through [`Outbox::append`].
+    storing: usize,
+    /// What came back when the rest had been given up.
+    late: Left,
     /// How many were found in the outbox file and are not yet counted.
     restored: usize,
 }
 
 /// What was given up at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Left {
     /// These are lost, or arrived without an acknowledgement.
     pub(crate) abandoned: usize,
@@ -184,6 +194,7 @@ impl Outbox {
             filled: Notify::new(),
             expires_sooner: Notify::new(),
             found: Notify::new(),
+            stored: Notify::new(),
         }
     }
 
@@ -349,19 +360,42 @@ impl Outbox {
             waiting.abandoned = true;
             std::mem::take(&mut waiting.entries)
         };
-        let kept = abandoned.iter().filter(|entry| entry.kept.is_some()).count();
-        let left = Left { abandoned: abandoned.len() - kept, kept };
+        let mut left = Left::default();
+        for entry in &abandoned {
+            left.add(entry);
+        }
         for entry in abandoned {
             entry.resolve(Err(DeliveryError::Unknown));
         }
         left
     }
 
+    /// What came back from the outbox file when the rest had been given up, or was accepted then.
+    pub(crate) fn take_late(&self) -> Left {
+        std::mem::take(&mut self.lock().late)
+    }
+
+    /// Whether something is on its way to the outbox file.
+    pub(crate) fn is_storing(&self) -> bool {
+        self.lock().storing > 0
+    }
+
+    /// Waits until nothing is on its way to the outbox file.
+    ///
+    /// Cancel safe: `Notify` keeps its permit for the next call, and the number is looked at first.
+    pub(crate) async fn stored(&self) {
+        while self.is_storing() {
+            self.stored.notified().await;
+        }
+    }
+
     /// Adds an accepted entry behind all others.
     pub(crate) fn append(&self, entry: Entry) {
         let mut waiting = self.lock();
         // A producer may have got its room just before the end; dropping the entry resolves its receipt.
-        if !waiting.abandoned {
+        if waiting.abandoned {
+            waiting.late.add(&entry);
+        } else {
             self.expires(&mut waiting, entry.draft.expires_at);
             waiting.entries.push_back(entry);
             self.filled.notify_one();
@@ -380,7 +414,8 @@ impl Outbox {
         let entry = Entry { draft, outcome_tx, _room: Some(room), kept: None };
         let stored = if let Some(drawer) = &self.drawer {
             // It comes back through `append`.
-            drawer.put(entry, Arc::clone(self))
+            self.lock().storing += 1;
+            drawer.put(entry, Storing(Arc::clone(self)))
         } else {
             self.append(entry);
             Stored(None)
@@ -406,6 +441,29 @@ impl Outbox {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // No code that can panic runs under the lock.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Left {
+    fn add(&mut self, entry: &Entry) {
+        let count = if entry.kept.is_some() { &mut self.kept } else { &mut self.abandoned };
+        *count += 1;
+    }
+}
+
+impl Storing {
+    /// The outbox to which it comes back.
+    #[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "nothing is without a store"))]
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.0
+    }
+}
+
+impl Drop for Storing {
+    fn drop(&mut self) {
+        self.0.lock().storing -= 1;
+        // Whoever waits looks at the number.
+        self.0.stored.notify_one();
     }
 }
 

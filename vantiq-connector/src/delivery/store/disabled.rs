@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{StoreError, StoreSettings, Unwritten};
-use crate::delivery::outbox::{Entry, Outbox, Stored};
+use crate::delivery::outbox::{Entry, Outbox, Stored, Storing};
 
 /// There is none.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Store {
 }
 
 impl Drawer {
-    pub(crate) fn put(&self, _: Entry, _: Arc<Outbox>) -> Stored {
+    pub(crate) fn put(&self, _: Entry, _: Storing) -> Stored {
         match *self {}
     }
 }

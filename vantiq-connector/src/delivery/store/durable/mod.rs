@@ -33,7 +33,7 @@ use self::{
     writer::{Insert, Key, Op, Writer},
 };
 use super::{OutboxOnError, OutboxSync, StoreError, StoreErrorKind, StoreSettings, Unwritten};
-use crate::delivery::outbox::{Entry, Outbox, Stored};
+use crate::delivery::outbox::{Entry, Outbox, Stored, Storing};
 
 /// Notifications of the run before, by source, in order.
 type Left = BTreeMap<String, Vec<Record>>;
@@ -137,12 +137,12 @@ impl Store {
 }
 
 impl Drawer {
-    /// Writes `entry`, then hands it to `outbox`.
-    pub(crate) fn put(&self, entry: Entry, outbox: Arc<Outbox>) -> Stored {
+    /// Writes `entry`, then hands it to its outbox.
+    pub(crate) fn put(&self, entry: Entry, storing: Storing) -> Stored {
         let (stored_tx, stored_rx) = oneshot::channel();
         let (source, ops_tx) = (Arc::clone(&self.source), self.ops_tx.clone());
         // Where nobody takes it, both its ends tell so.
-        let _ = self.ops_tx.send(Op::Insert(Insert { entry, outbox, source, ops_tx, stored_tx }));
+        let _ = self.ops_tx.send(Op::Insert(Insert { entry, storing, source, ops_tx, stored_tx }));
         Stored::when(stored_rx)
     }
 

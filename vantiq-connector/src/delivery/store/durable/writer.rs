@@ -27,7 +27,7 @@ use super::{
 };
 use crate::delivery::{
     DeliveryError,
-    outbox::{Entry, Outbox},
+    outbox::{Entry, Outbox, Storing},
 };
 
 /// How much is written with one transaction, that nobody waits too long for others.
@@ -54,7 +54,7 @@ pub(super) struct Key {
 /// A notification that is to be written, and then handed to its outbox.
 pub(super) struct Insert {
     pub(super) entry: Entry,
-    pub(super) outbox: Arc<Outbox>,
+    pub(super) storing: Storing,
     pub(super) source: Arc<str>,
     /// By which it will be removed.
     pub(super) ops_tx: Sender<Op>,
@@ -379,12 +379,12 @@ impl Writer {
 impl Insert {
     fn accepted(self, key: Key) {
         let entry = self.entry.kept(super::Kept { key, ops_tx: self.ops_tx });
-        self.outbox.append(entry);
+        self.storing.outbox().append(entry);
         let _ = self.stored_tx.send(Ok(()));
     }
 
     fn accepted_in_memory(self) {
-        self.outbox.append(self.entry);
+        self.storing.outbox().append(self.entry);
         let _ = self.stored_tx.send(Ok(()));
     }
 

@@ -5,6 +5,8 @@ mod damage;
 mod late;
 mod policies;
 mod rescue;
+mod slow;
+mod stop;
 
 use std::{
     env,

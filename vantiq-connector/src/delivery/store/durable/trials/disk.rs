@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
 };
 
 use rand::{Rng, RngExt};
@@ -13,7 +13,13 @@ const SECTOR: usize = 512;
 
 /// A disk. Its clones are the same disk.
 #[derive(Debug, Clone, Default)]
-pub(in super::super) struct Disk(Arc<Mutex<State>>);
+pub(in super::super) struct Disk(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    unhung: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -29,6 +35,8 @@ struct State {
     room: Option<usize>,
     /// Whether it is there at all.
     is_unplugged: bool,
+    /// Whether a sync does not come back.
+    hangs: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -66,7 +74,8 @@ impl Change {
 impl Disk {
     /// One with this content.
     pub(in super::super) fn with(content: Vec<u8>) -> Self {
-        Self(Arc::new(Mutex::new(State { synced: content.clone(), content, ..State::default() })))
+        let state = State { synced: content.clone(), content, ..State::default() };
+        Self(Arc::new(Shared { state: Mutex::new(state), unhung: Condvar::new() }))
     }
 
     /// The power fails after so many changes.
@@ -84,6 +93,13 @@ impl Disk {
     #[cfg(test)]
     pub(in super::super) fn unplug(&self, yes: bool) {
         self.lock().is_unplugged = yes;
+    }
+
+    /// Lets every sync hang, or go on.
+    #[cfg(test)]
+    pub(in super::super) fn hang(&self, yes: bool) {
+        self.lock().hangs = yes;
+        self.0.unhung.notify_all();
     }
 
     pub(in super::super) fn content(&self) -> Vec<u8> {
@@ -105,7 +121,7 @@ impl Disk {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("no trial goes on after a panic")
+        self.0.state.lock().expect("no trial goes on after a panic")
     }
 
     fn plugged(&self) -> io::Result<MutexGuard<'_, State>> {
@@ -150,7 +166,9 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.plugged()?;
+        let state = self.plugged()?;
+        let unhung = self.0.unhung.wait_while(state, |state| state.hangs);
+        let mut state = unhung.expect("no trial goes on after a panic");
         if state.power == Some(0) {
             return Err(io::Error::other("no power"));
         }

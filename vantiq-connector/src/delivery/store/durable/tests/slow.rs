@@ -1,0 +1,46 @@
+//! A disk that lets others wait.
+
+use super::{policies::*, *};
+use crate::{
+    DeliveryError,
+    delivery::{Left, store::durable::trials::Disk},
+};
+
+#[tokio::test]
+async fn what_is_on_its_way_to_the_file_is_known() {
+    let disk = Disk::default();
+    let store = on(&disk, settings(Path::new("outbox")));
+    let a = outbox(&store, "a");
+    disk.hang(true);
+    drop(a.offer(draft("1")).unwrap());
+    assert!(a.is_storing() && a.is_empty());
+    let mut stored = std::pin::pin!(a.stored());
+    assert!(futures_util::poll!(stored.as_mut()).is_pending());
+    disk.hang(false);
+    within(stored).await;
+    assert_eq!(waiting(&a), ["1"]);
+    // One that is refused is not on its way any more, either.
+    disk.limit(Some(0));
+    drop(a.offer(draft("2")).unwrap());
+    within(a.stored()).await;
+    assert!(a.is_empty());
+}
+
+#[tokio::test]
+async fn what_comes_back_after_the_end_of_its_source_is_counted() {
+    for (room, late) in [(None, Left { abandoned: 0, kept: 1 }), (Some(0), Left { abandoned: 1, kept: 0 })] {
+        let disk = Disk::default();
+        let memory = StoreSettings { on_error: OutboxOnError::Memory, ..settings(Path::new("outbox")) };
+        let store = on(&disk, memory);
+        let a = outbox(&store, "a");
+        disk.hang(true);
+        let (receipt, _) = a.offer(draft("1")).unwrap();
+        a.close();
+        assert_eq!((a.abandon(), a.take_late()), (Left::default(), Left::default()));
+        disk.limit(room);
+        disk.hang(false);
+        within(store.close()).await;
+        assert_eq!((a.take_late(), a.take_late()), (late, Left::default()));
+        assert_eq!(receipt.await, Err(DeliveryError::Unknown));
+    }
+}
