@@ -370,9 +370,13 @@ impl Outbox {
         left
     }
 
-    /// What came back from the outbox file when the rest had been given up, or was accepted then.
+    /// What came back from the outbox file when the rest had been given up, or was accepted then. What has not
+    /// come back is given up.
     pub(crate) fn take_late(&self) -> Left {
-        std::mem::take(&mut self.lock().late)
+        let mut waiting = self.lock();
+        let storing = waiting.storing;
+        let Left { abandoned, kept } = std::mem::take(&mut waiting.late);
+        Left { abandoned: abandoned + storing, kept }
     }
 
     /// Whether something is on its way to the outbox file.

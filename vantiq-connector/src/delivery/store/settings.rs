@@ -10,7 +10,8 @@ pub enum OutboxSync {
     /// that are accepted at the same time share one sync.
     #[default]
     Always,
-    /// Every 100 ms, all that came meanwhile at once; `notify` waits for nothing. What was accepted within
+    /// Every 100 ms, all that came meanwhile at once; `notify` waits for nothing but a sync that
+    /// is under way. What was accepted within
     /// that time can be lost with the process; the file stays whole. What is delivered sooner is never
     /// written.
     Interval,

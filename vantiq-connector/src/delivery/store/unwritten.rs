@@ -7,18 +7,26 @@ use std::collections::BTreeMap;
 pub(crate) struct Unwritten {
     /// How many notifications of each source.
     by_source: BTreeMap<String, usize>,
+    /// How many of each source at most that is not there.
+    of_others: usize,
 }
 
 impl Unwritten {
+    /// Nobody knows: any of them.
+    #[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "nothing is without a store"))]
+    pub(crate) fn any() -> Self {
+        Self { of_others: usize::MAX, ..Self::default() }
+    }
+
     /// Counts one of `source`.
     #[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "nothing is without a store"))]
     pub(crate) fn add(&mut self, source: &str) {
         *self.by_source.entry(source.to_owned()).or_default() += 1;
     }
 
-    /// How many notifications of `source`.
+    /// How many notifications of `source`, at most.
     pub(crate) fn of(&self, source: &str) -> usize {
-        self.by_source.get(source).copied().unwrap_or(0)
+        self.by_source.get(source).copied().unwrap_or(self.of_others)
     }
 
     /// How many in all.

@@ -15,12 +15,13 @@ mod writer;
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 use tracing::{error, info};
 
 use self::{
@@ -35,6 +36,10 @@ use self::{
 use super::{OutboxOnError, OutboxSync, StoreError, StoreErrorKind, StoreSettings, Unwritten};
 use crate::delivery::outbox::{Entry, Outbox, Stored, Storing};
 
+/// How long closing the file may take. A healthy disk needs milliseconds; whoever stopped the connector has waited for
+/// up to 29 s already, and kills it at some time.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
+
 /// Notifications of the run before, by source, in order.
 type Left = BTreeMap<String, Vec<Record>>;
 
@@ -42,6 +47,8 @@ type Left = BTreeMap<String, Vec<Record>>;
 #[derive(Debug)]
 pub(crate) struct Store {
     ops_tx: mpsc::Sender<Op>,
+    path: PathBuf,
+    sync: OutboxSync,
     left: Mutex<Left>,
     first_request_id: u64,
 }
@@ -78,7 +85,7 @@ impl Store {
         }
         let (ops_tx, ops_rx) = mpsc::channel();
         let builder = thread::Builder::new().name("vantiq-outbox".into());
-        let path = place.settings.file.clone();
+        let (path, sync) = (place.settings.file.clone(), place.settings.sync);
         let late = file.is_err().then(Late::default);
         let writer = Writer::new(place, file, live, late, next, ops_rx);
         builder
@@ -86,7 +93,7 @@ impl Store {
             .map_err(|error| StoreError::new(&path, StoreErrorKind::Unusable, Some(&error)))?;
         let left = by_source(records);
         let first_request_id = last_id.map_or(since, |last| since.max(last));
-        Ok(Self { ops_tx, left: Mutex::new(left), first_request_id })
+        Ok(Self { ops_tx, path, sync, left: Mutex::new(left), first_request_id })
     }
 
     /// The same `outbox`, of `source`, with its entries kept in the file, and with those that the run before
@@ -128,11 +135,19 @@ impl Store {
         closed_rx
     }
 
-    /// Writes what is left and closes the file. It is closed when this returns, and what could not be written
-    /// is not in it.
+    /// Writes what is left and closes the file. Unless the disk hangs it is closed when this returns, and what
+    /// could not be written is not in it.
     pub(crate) async fn close(&self) -> Unwritten {
-        // Where nobody tells, it was closed before.
-        self.begin_close().await.unwrap_or_default()
+        if let Ok(unwritten) = timeout(CLOSE_DEADLINE, self.begin_close()).await {
+            // Where nobody tells, it was closed before.
+            return unwritten.unwrap_or_default();
+        }
+        let (file, deadline) = (self.path.display(), CLOSE_DEADLINE);
+        error!(%file, ?deadline, "the outbox file could not be closed in time: its disk does not answer");
+        match self.sync {
+            OutboxSync::Always | OutboxSync::Never => Unwritten::default(),
+            OutboxSync::Interval => Unwritten::any(),
+        }
     }
 }
 

@@ -36,7 +36,7 @@ async fn what_comes_back_after_the_end_of_its_source_is_counted() {
         disk.hang(true);
         let (receipt, _) = a.offer(draft("1")).unwrap();
         a.close();
-        assert_eq!((a.abandon(), a.take_late()), (Left::default(), Left::default()));
+        assert_eq!(a.abandon(), Left::default());
         disk.limit(room);
         disk.hang(false);
         within(store.close()).await;

@@ -93,3 +93,23 @@ async fn what_is_on_its_way_to_the_file_is_sent_before_the_link_is_closed() {
     within(serving).await.unwrap().unwrap();
     assert_eq!(source.status().counts.notifications_kept, 0);
 }
+
+/// What may not be in the file by then counts as abandoned.
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_hangs_does_not_hang_the_stop() {
+    for sync in [OutboxSync::Always, OutboxSync::Interval] {
+        let disk = Disk::default();
+        let (set, dialled_rx) = set(&disk, sync);
+        drop(dialled_rx);
+        let (source, stop) = (set.handle().source("a").unwrap(), CancellationToken::new());
+        disk.hang(true);
+        drop(source.try_notify(&1).unwrap());
+        stop.cancel();
+        let stopped = tokio::time::timeout(Duration::from_mins(1), set.serve(stop)).await;
+        disk.hang(false);
+        let error = stopped.expect("it does not wait for the disk").unwrap_err();
+        assert_eq!(error.exit_code(), 75);
+        let counts = source.status().counts;
+        assert_eq!((counts.notifications_abandoned, counts.notifications_kept), (1, 0), "{sync:?}");
+    }
+}
