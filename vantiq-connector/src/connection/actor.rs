@@ -141,12 +141,7 @@ async fn expire(context: &SourceContext) -> Infallible {
             () = expired => {}
             () = context.outbox.expires_sooner() => continue,
         }
-        let count = context.outbox.expire(Instant::now()) as u64;
-        if count > 0
-            && let Some(count) = context.counters.notifications_expired.add_for_a_line(count)
-        {
-            warn!(count, "notifications expired before they could be sent");
-        }
+        context.notifications_expired(context.outbox.expire(Instant::now()));
     }
 }
 

@@ -88,7 +88,9 @@ impl Deliveries {
 
     /// The next notification to send, where there is one.
     pub(super) fn next(&mut self, now: Instant) -> Option<Bytes> {
-        let entry = self.context.outbox.pop()?;
+        let (entry, expired) = self.context.outbox.pop_in_time(now);
+        self.context.notifications_expired(expired);
+        let entry = entry?;
         let frame = entry.draft.frame.clone();
         self.ledger_mut().sent(entry, frame.len());
         self.quiet.progress(now);

@@ -124,6 +124,15 @@ impl SourceContext {
         self.counters.notifications_abandoned.add(lost);
     }
 
+    /// Counts and logs notifications whose time was over before they could be sent.
+    pub(crate) fn notifications_expired(&self, count: usize) {
+        if count > 0
+            && let Some(count) = self.counters.notifications_expired.add_for_a_line(count as u64)
+        {
+            warn!(count, "notifications expired before they could be sent");
+        }
+    }
+
     /// Counts and logs a publish that no handler takes.
     pub(crate) fn publish_unhandled(&self, why: &str) {
         if let Some(count) = self.counters.publishes_unhandled.add_for_a_line(1) {

@@ -289,9 +289,24 @@ impl Outbox {
         }
     }
 
-    /// The next entry to send.
+    /// The next entry to send, whether or not its time is over.
     pub(crate) fn pop(&self) -> Option<Entry> {
         self.lock().entries.pop_front()
+    }
+
+    /// The next entry to send whose time is not over by `now`, and how many before it were given up: their
+    /// receipts say [`DeliveryError::Expired`].
+    pub(crate) fn pop_in_time(&self, now: Instant) -> (Option<Entry>, usize) {
+        let mut expired = 0;
+        loop {
+            match self.pop() {
+                Some(entry) if entry.is_expired(now) => {
+                    expired += 1;
+                    entry.resolve(Err(DeliveryError::Expired));
+                }
+                entry => return (entry, expired),
+            }
+        }
     }
 
     /// Puts entries of a lost link back in front of all others, in their order.
@@ -561,6 +576,23 @@ mod tests {
         assert_eq!(outbox.expire(after(30)), 1);
         assert_eq!(first.await, Err(DeliveryError::Expired));
         assert!(outbox.offer(draft("3")).is_ok() && outbox.offer(draft("4")).is_ok());
+    }
+
+    /// It may have expired before it came: while it waited for room, or for the outbox file.
+    #[tokio::test]
+    async fn what_has_expired_is_not_sent() {
+        let outbox = outbox(OverflowPolicy::Block, 3, 1000);
+        let now = Instant::now();
+        let (first, _) = outbox.offer(Draft { expires_at: Some(now), ..draft("1") }).unwrap();
+        outbox.offer(draft("2")).unwrap();
+        let (third, _) = outbox.offer(Draft { expires_at: Some(now), ..draft("3") }).unwrap();
+        let popped = || {
+            let (entry, expired) = outbox.pop_in_time(now);
+            (entry.map(|entry| entry.draft.frame.clone()), expired)
+        };
+        assert_eq!(popped(), (Some(Bytes::from_static(b"2")), 1));
+        assert_eq!(popped(), (None, 1));
+        assert_eq!((first.await, third.await), (Err(DeliveryError::Expired), Err(DeliveryError::Expired)));
     }
 
     #[tokio::test]
