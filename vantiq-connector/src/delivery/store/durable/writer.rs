@@ -122,7 +122,9 @@ impl Writer {
         loop {
             let Batch { inserts, removes, outboxes, close, last } = self.next_batch();
             if let Some(late) = &mut self.late {
-                outboxes.into_iter().for_each(|(source, outbox)| late.serve(source, outbox));
+                for (source, outbox) in outboxes {
+                    late.serve(source, outbox);
+                }
             }
             self.read_late(Instant::now());
             self.take(inserts, removes);
@@ -198,13 +200,14 @@ impl Writer {
             self.pending.remove(number);
         }
         match self.place.settings.sync {
-            OutboxSync::Interval => {
+            _ if inserts.is_empty() => {}
+            OutboxSync::Interval if self.trouble.is_none() => {
                 for insert in inserts {
                     self.accept_at_once(insert);
                 }
             }
-            OutboxSync::Always | OutboxSync::Never if !inserts.is_empty() => self.accept(inserts),
-            OutboxSync::Always | OutboxSync::Never => {}
+            // Only what is written shows that the file takes more.
+            OutboxSync::Interval | OutboxSync::Always | OutboxSync::Never => self.accept(inserts),
         }
         let now = Instant::now();
         if self.due.is_some_and(|at| at <= now) {
@@ -234,13 +237,8 @@ impl Writer {
 
     /// Hands it over, and writes it soon.
     fn accept_at_once(&mut self, insert: Insert) {
-        if let Some(trouble) = &self.trouble {
-            let error = trouble.error.clone();
-            self.not_written(insert, &error);
-        } else {
-            let key = self.enter(&insert);
-            insert.accepted(key);
-        }
+        let key = self.enter(&insert);
+        insert.accepted(key);
     }
 
     /// Makes a record of it, to be written next.
@@ -272,9 +270,12 @@ impl Writer {
         }
         match self.try_commit() {
             Ok(()) => {
+                // A file that is full takes removals all the time.
+                if self.pending.has_inserts() {
+                    self.healed();
+                }
                 self.pending.written();
                 self.due = None;
-                self.healed();
                 Ok(())
             }
             Err(error) => {
@@ -401,5 +402,74 @@ impl Rescued {
         let (aside, rescued) = (self.aside.display(), self.records.len());
         let error = crate::error::chain(error);
         error!(error, %aside, rescued, "the outbox file was set aside, and a new one begun with what could be read");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, sync::mpsc};
+
+    use super::*;
+    use crate::{
+        Delivery, OverflowPolicy,
+        delivery::{
+            outbox::Draft,
+            store::{
+                StoreSettings,
+                durable::{Drawer, trials::Disk},
+            },
+        },
+    };
+
+    /// A writer to a file of the least size, without its thread, and the outbox before it.
+    fn writer(sync: OutboxSync) -> (Writer, Arc<Outbox>) {
+        let on_error = OutboxOnError::Refuse;
+        let settings =
+            StoreSettings { file: Path::new("outbox").to_owned(), sync, max_bytes: 4 << 20, on_error };
+        let disk = Disk::default();
+        let place = Place::on(settings, move || Box::new(disk.clone()));
+        let file = place.open().unwrap();
+        let (ops_tx, ops_rx) = mpsc::channel();
+        let outbox = Outbox::new(OverflowPolicy::Block, 100_000, 64 << 20);
+        let outbox = outbox.kept_in(Drawer { source: "a".into(), ops_tx });
+        (Writer::new(place, Ok(file), Live::default(), None, 1, ops_rx), Arc::new(outbox))
+    }
+
+    fn offer(outbox: &Arc<Outbox>) {
+        let frame = vec![0; 10_000].into();
+        drop(outbox.offer(Draft { frame, request_id: None, expires_at: None }).unwrap());
+    }
+
+    fn work(writer: &mut Writer) {
+        let Batch { inserts, removes, .. } = writer.next_batch();
+        writer.take(inserts, removes);
+    }
+
+    #[test]
+    fn a_full_file_is_one_trouble_until_it_takes_more() {
+        for sync in [OutboxSync::Always, OutboxSync::Interval] {
+            let (mut writer, outbox) = writer(sync);
+            while writer.trouble.is_none() {
+                offer(&outbox);
+                work(&mut writer);
+            }
+            let error = &writer.trouble.as_ref().expect("it is full").error;
+            assert_eq!(error.kind(), StoreErrorKind::CapReached);
+            for _ in 0..5 {
+                // Nothing comes; what is due is done.
+                writer.due = Some(Instant::now());
+                work(&mut writer);
+                assert!(writer.trouble.is_some(), "{sync:?}: it was written to, but takes no more");
+            }
+            for entry in std::iter::from_fn(|| outbox.pop()) {
+                entry.resolve(Ok(Delivery::Acknowledged));
+            }
+            // Removals are written when they were waited for, or with the next.
+            for _ in 0..10 {
+                offer(&outbox);
+                work(&mut writer);
+            }
+            assert!(writer.trouble.is_none(), "{sync:?}");
+        }
     }
 }
