@@ -15,8 +15,13 @@ mod writer;
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -49,6 +54,10 @@ pub(crate) struct Store {
     ops_tx: mpsc::Sender<Op>,
     path: PathBuf,
     sync: OutboxSync,
+    /// Tells when the writer has ended.
+    ended_rx: Mutex<mpsc::Receiver<Infallible>>,
+    /// Whether the disk did not answer when the file was to be closed.
+    hangs: AtomicBool,
     left: Mutex<Left>,
     first_request_id: u64,
 }
@@ -84,16 +93,21 @@ impl Store {
             live.add(&record.source.as_str().into(), record.number);
         }
         let (ops_tx, ops_rx) = mpsc::channel();
+        let (ended_tx, ended_rx) = mpsc::channel();
         let builder = thread::Builder::new().name("vantiq-outbox".into());
         let (path, sync) = (place.settings.file.clone(), place.settings.sync);
         let late = file.is_err().then(Late::default);
         let writer = Writer::new(place, file, live, late, next, ops_rx);
         builder
-            .spawn(|| writer.run())
+            .spawn(move || {
+                writer.run();
+                drop(ended_tx);
+            })
             .map_err(|error| StoreError::new(&path, StoreErrorKind::Unusable, Some(&error)))?;
         let left = by_source(records);
         let first_request_id = last_id.map_or(since, |last| since.max(last));
-        Ok(Self { ops_tx, path, sync, left: Mutex::new(left), first_request_id })
+        let (ended_rx, hangs, left) = (Mutex::new(ended_rx), AtomicBool::new(false), Mutex::new(left));
+        Ok(Self { ops_tx, path, sync, ended_rx, hangs, left, first_request_id })
     }
 
     /// The same `outbox`, of `source`, with its entries kept in the file, and with those that the run before
@@ -142,11 +156,25 @@ impl Store {
             // Where nobody tells, it was closed before.
             return unwritten.unwrap_or_default();
         }
+        self.hangs.store(true, Ordering::Relaxed);
         let (file, deadline) = (self.path.display(), CLOSE_DEADLINE);
         error!(%file, ?deadline, "the outbox file could not be closed in time: its disk does not answer");
         match self.sync {
             OutboxSync::Always | OutboxSync::Never => Unwritten::default(),
             OutboxSync::Interval => Unwritten::any(),
+        }
+    }
+}
+
+impl Drop for Store {
+    /// Whoever opens the file again at once is to find it closed. A set that was served has closed it; one that
+    /// was not, or not to its end, waits here for the writer, a moment unless the disk hangs.
+    fn drop(&mut self) {
+        drop(self.begin_close());
+        if !*self.hangs.get_mut() {
+            let ended_rx = self.ended_rx.get_mut().unwrap_or_else(PoisonError::into_inner);
+            // It says nothing: its end is what is waited for.
+            let _ = ended_rx.recv_timeout(CLOSE_DEADLINE);
         }
     }
 }

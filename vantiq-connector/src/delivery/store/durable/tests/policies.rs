@@ -109,6 +109,20 @@ async fn one_file_has_one_writer() {
     Store::open(&settings).unwrap();
 }
 
+/// Entries of it may live on, and others may open it at once.
+#[tokio::test]
+async fn a_store_that_was_dropped_has_closed_its_file() {
+    let folder = Folder::new();
+    for number in 0..20 {
+        let store = Store::open(&settings(&folder.file())).unwrap();
+        let a = outbox(&store, "a");
+        push(&a, "1").await;
+        drop(store);
+        let store = Store::open(&settings(&folder.file())).unwrap();
+        assert_eq!(waiting(&outbox(&store, "a")).len(), number + 1);
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn nobody_else_may_read_it() {
@@ -129,8 +143,9 @@ async fn a_place_that_cannot_be_used_is_an_error_or_means_memory_only() {
     let error = Store::open(&settings(&folder.file())).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unusable);
     assert!(std::error::Error::source(&error).is_some());
-    let store = Store::open(&StoreSettings { on_error: OutboxOnError::Memory, ..settings(&folder.file()) });
-    let a = outbox(&store.unwrap(), "a");
+    let memory = StoreSettings { on_error: OutboxOnError::Memory, ..settings(&folder.file()) };
+    let store = Store::open(&memory).unwrap();
+    let a = outbox(&store, "a");
     push(&a, "1").await;
     assert_eq!(a.abandon(), Left { abandoned: 1, kept: 0 });
 }
