@@ -24,7 +24,8 @@ pub enum OverflowPolicy {
     /// `notify` waits for room. The default: nothing is lost, and the producer slows down.
     #[default]
     Block,
-    /// The oldest notification that was not sent yet gives way.
+    /// The oldest notification that was not sent yet gives way. Where all were sent, or are still on their way
+    /// to the outbox file, the new one is dropped: what is being written cannot be taken back.
     DropOldest,
     /// The new notification is dropped.
     DropNewest,
@@ -283,7 +284,7 @@ impl Outbox {
                 (Err(NoRoom::Closed), _) => return Err(NotifyError::Closed),
                 (Err(NoRoom::Full), OverflowPolicy::Block) => return Err(NotifyError::Full),
                 (Err(NoRoom::Full), OverflowPolicy::DropOldest) if self.drop_oldest() => dropped += 1,
-                // Nothing is left to give way: all room is taken by what was sent already.
+                // Nothing is left to give way: all room is taken by what was sent already, or is being written.
                 (Err(NoRoom::Full), _) => return Ok((dropped_receipt(), Stored(None), Offered::Dropped)),
             }
         }

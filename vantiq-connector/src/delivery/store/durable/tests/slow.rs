@@ -2,8 +2,8 @@
 
 use super::{policies::*, *};
 use crate::{
-    DeliveryError,
-    delivery::{Left, store::durable::trials::Disk},
+    DeliveryError, OverflowPolicy,
+    delivery::{Left, Offered, Outbox, store::durable::trials::Disk},
 };
 
 #[tokio::test]
@@ -24,6 +24,21 @@ async fn what_is_on_its_way_to_the_file_is_known() {
     drop(a.offer(draft("2")).unwrap());
     within(a.stored()).await;
     assert!(a.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_being_written_does_not_give_way() {
+    let disk = Disk::default();
+    let store = on(&disk, settings(Path::new("outbox")));
+    let a = store.keep(Outbox::new(OverflowPolicy::DropOldest, 2, 1000), "a");
+    disk.hang(true);
+    let offered = ["1", "2", "3"].map(|text| a.offer(draft(text)).unwrap().1);
+    assert_eq!(offered, [Offered::Accepted, Offered::Accepted, Offered::Dropped]);
+    disk.hang(false);
+    within(a.stored()).await;
+    assert_eq!(a.offer(draft("4")).unwrap().1, Offered::AcceptedFor(1));
+    within(a.stored()).await;
+    assert_eq!(waiting(&a), ["2", "4"]);
 }
 
 #[tokio::test]
