@@ -522,3 +522,25 @@ async fn a_publish_that_waits_for_the_configuration_counts_as_abandoned_at_a_sto
     assert_eq!(stopped.unwrap_err().exit_code(), 75);
     assert_eq!(source.status().counts.publishes_abandoned, 1);
 }
+
+/// What waits for the handler of the last session took the room of what came before the next configuration.
+#[tokio::test(start_paused = true)]
+async fn publishes_before_a_configuration_have_room_of_their_own() {
+    let server = MemoryServer::default();
+    let connector = server.connector(hasty::<Stuck>().publish_queue(4, 1_000), &["a"]);
+    let mut peer = server.attached().await;
+    assert_eq!(peer.event().await, "never acknowledged");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for publishes in [6, 4] {
+        for _ in 0..publishes {
+            peer.send(&json!({"op": "publish"})).await;
+        }
+        if publishes == 6 {
+            peer.reconnect_required().await;
+            assert_eq!(peer.receive().await["op"], "connectExtension");
+        }
+    }
+    assert_eq!(peer.heard().await, [] as [Value; 0]);
+    let counts = connector.source("a").status().counts;
+    assert_eq!((counts.publishes, counts.publishes_unhandled), (10, 0));
+}

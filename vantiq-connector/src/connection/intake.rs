@@ -15,7 +15,7 @@ use super::session::Session;
 use crate::{
     QueryError,
     budget::{Budget, Room},
-    context::SourceContext,
+    context::{Options, SourceContext},
     protocol::Payload,
     query::{Replies, ReplyTo},
 };
@@ -28,8 +28,7 @@ pub(super) struct Intake {
     held: VecDeque<(Payload, Option<Room>)>,
     /// What came before the configuration.
     early: VecDeque<Early>,
-    /// For what is held and what is early.
-    spare_room: Budget,
+    spare_room: SpareRoom,
     /// Whether the connector is stopping: then nothing more is taken.
     closed: bool,
 }
@@ -38,7 +37,7 @@ pub(super) struct Intake {
 struct Early {
     call: Call,
     received_at: Instant,
-    _room: Room,
+    room: Room,
 }
 
 enum Call {
@@ -46,8 +45,21 @@ enum Call {
     Query(ReplyTo, Payload),
 }
 
+/// Room beside that of the sessions, the same for all links of a source.
+#[derive(Clone)]
+pub(super) struct SpareRoom {
+    held: Budget,
+    early: Budget,
+}
+
+impl SpareRoom {
+    pub(super) fn new(options: &Options) -> Self {
+        Self { held: options.publish_room(), early: options.publish_room() }
+    }
+}
+
 impl Intake {
-    pub(super) fn new(context: Arc<SourceContext>, replies_tx: Replies, spare_room: Budget) -> Self {
+    pub(super) fn new(context: Arc<SourceContext>, replies_tx: Replies, spare_room: SpareRoom) -> Self {
         let (held, early) = (VecDeque::new(), VecDeque::new());
         Self { context, replies_tx, held, early, spare_room, closed: false }
     }
@@ -59,7 +71,7 @@ impl Intake {
 
     /// Whether another publish could be held.
     pub(super) fn has_room(&self) -> bool {
-        self.spare_room.try_take(1).is_ok()
+        self.spare_room.held.try_take(1).is_ok()
     }
 
     /// Takes a publish.
@@ -67,8 +79,8 @@ impl Intake {
         self.context.counters.publishes.add_one();
         match session {
             _ if self.closed => self.context.publish_unhandled("the connector is stopping"),
-            Some(session) => self.hand_publish(object, session),
-            None => match self.spare_room.try_take(object.len()) {
+            Some(session) => self.hand_publish(object, None, session),
+            None => match self.spare_room.early.try_take(object.len()) {
                 Ok(room) => self.keep(Call::Publish(object), room),
                 Err(_) => self.context.publish_unhandled("too many came before the configuration"),
             },
@@ -94,7 +106,7 @@ impl Intake {
             _ if self.closed => Some(self.refuse(&reply_to, &self.closing())),
             Some(session) => self.hand_query(reply_to, object, Instant::now(), session),
             None => {
-                let Ok(room) = self.spare_room.try_take(object.len()) else {
+                let Ok(room) = self.spare_room.early.try_take(object.len()) else {
                     let busy = QueryError::new(QueryError::BUSY, "source {0} is not configured yet");
                     return Some(self.refuse(&reply_to, &busy.parameter(&self.context.name)));
                 };
@@ -109,7 +121,7 @@ impl Intake {
         let early = std::mem::take(&mut self.early);
         let hand = |early: Early| match early.call {
             Call::Publish(object) => {
-                self.hand_publish(object, session);
+                self.hand_publish(object, Some(early.room), session);
                 None
             }
             Call::Query(reply_to, object) => self.hand_query(reply_to, object, early.received_at, session),
@@ -166,7 +178,7 @@ impl Intake {
     }
 
     fn keep(&mut self, call: Call, room: Room) {
-        self.early.push_back(Early { call, received_at: Instant::now(), _room: room });
+        self.early.push_back(Early { call, received_at: Instant::now(), room });
     }
 
     /// Answers those early queries that `wanted` says with `error`.
@@ -186,14 +198,15 @@ impl Intake {
         QueryError::new(QueryError::CLOSING, "source {0} is closing").parameter(&self.context.name)
     }
 
-    fn hand_publish(&mut self, object: Payload, session: &Session) {
+    /// Hands over a publish, which takes `room` where it is early.
+    fn hand_publish(&mut self, object: Payload, room: Option<Room>, session: &Session) {
         // Those that are held come first.
         match session.try_room(object.len()) {
             Some(room) if !self.is_behind() => session.publish(object, Some(room)),
             _ if session.has_no_handler() => self.context.publish_unhandled("there is no handler"),
             _ => {
                 // Nothing is read without room for it, but for the frame that finds there is none.
-                let room = self.spare_room.try_take(object.len()).ok();
+                let room = self.spare_room.held.try_take(object.len()).ok().or(room);
                 self.held.push_back((object, room));
             }
         }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use tracing::info;
 
-use super::session::{Ending, Session};
+use super::{
+    intake::SpareRoom,
+    session::{Ending, Session},
+};
 use crate::{budget::Budget, context::SourceContext, erased::ErasedSource, protocol::Payload};
 
 /// The sessions of one source: one at most, and the one before, which may still be ending.
@@ -16,9 +19,9 @@ pub(super) struct Sessions {
     handler: Arc<dyn ErasedSource>,
     /// For the publishes that wait for a handler. One for all sessions, as they pass from one to the next.
     room: Budget,
-    /// For the publishes that find no room there, and for what comes before a configuration. One for all links, as
-    /// what one of them takes may outlive it.
-    spare_room: Budget,
+    /// For the publishes that find no room there, and for what comes before a configuration. For all links, as what
+    /// one of them takes may outlive it.
+    spare_room: SpareRoom,
     current: Option<Session>,
     /// A persistent session without a link.
     kept: Option<Session>,
@@ -27,11 +30,11 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub(super) fn new(context: Arc<SourceContext>, handler: Arc<dyn ErasedSource>) -> Self {
-        let (room, spare_room) = (context.options.publish_room(), context.options.publish_room());
+        let (room, spare_room) = (context.options.publish_room(), SpareRoom::new(&context.options));
         Self { context, handler, room, spare_room, current: None, kept: None, ending: None }
     }
 
-    pub(super) const fn spare_room(&self) -> &Budget {
+    pub(super) const fn spare_room(&self) -> &SpareRoom {
         &self.spare_room
     }
 

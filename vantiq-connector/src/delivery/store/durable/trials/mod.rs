@@ -10,8 +10,9 @@ use rand::{SeedableRng, rngs::StdRng};
 
 pub use self::damage::Found;
 #[cfg(test)]
-pub(super) use self::damage::{damage, used};
+pub(super) use self::damage::damage;
 pub(super) use self::{
+    damage::used,
     disk::Disk,
     model::{Model, load},
 };
@@ -36,7 +37,7 @@ pub fn opened(bytes: Vec<u8>) -> Found {
 /// A file as the connector leaves it, the same for each seed.
 #[must_use]
 pub fn genuine(seed: u64) -> Vec<u8> {
-    damage::used(&mut StdRng::seed_from_u64(seed)).0
+    used(&mut StdRng::seed_from_u64(seed)).0
 }
 
 /// The power fails at any moment, also while the file is repaired: what was synced is there, of what was changed
