@@ -14,7 +14,7 @@ use vantiq_connector::{
     AckProfile, ConnectorSetBuilder, Delivery, DeliveryError, QueryError, SourceState, prelude::*,
 };
 use vantiq_connector_tests::{
-    Connector, Echo, Gate, HandServer, MemoryServer, Peer, Quiet, config_at, hasty, within,
+    Connector, Echo, Gate, HandServer, MemoryServer, Peer, Quiet, Wire, config_at, hasty, within,
 };
 
 /// Waits in each publish for the receipt of an event, and counts those it handled.
@@ -543,4 +543,44 @@ async fn publishes_before_a_configuration_have_room_of_their_own() {
     assert_eq!(peer.heard().await, [] as [Value; 0]);
     let counts = connector.source("a").status().counts;
     assert_eq!((counts.publishes, counts.publishes_unhandled), (10, 0));
+}
+
+/// Larger than what is on its way at once.
+const LARGE_ANSWERS: usize = 5;
+
+/// A connector that has answered queries at length to a server that does not read.
+async fn unread_answers() -> (Connector, Peer<Wire>) {
+    let server = MemoryServer::default();
+    let connector = server.connector(hasty::<Quiet>(), &["a"]);
+    let mut peer = server.attached().await;
+    for number in 0..LARGE_ANSWERS {
+        let headers = json!({"REPLY_ADDR_HEADER": number.to_string()});
+        peer.send(&json!({"op": "query", "messageHeaders": headers, "object": "x".repeat(60_000)})).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    (connector, peer)
+}
+
+/// The answers were thrown away, and the exit code said that nothing was.
+#[tokio::test(start_paused = true)]
+async fn answers_that_cannot_be_sent_any_more_count_as_abandoned() {
+    let (connector, peer) = unread_answers().await;
+    let source = connector.source("a");
+    assert_eq!(connector.stop().await.unwrap_err().exit_code(), 75);
+    let abandoned = source.status().counts.queries_abandoned;
+    assert!((1..=LARGE_ANSWERS as u64).contains(&abandoned), "{abandoned}");
+    drop(peer);
+}
+
+/// They had 2 s behind the close frame.
+#[tokio::test(start_paused = true)]
+async fn answers_have_as_much_time_as_all_else_at_a_stop() {
+    let (connector, mut peer) = unread_answers().await;
+    let stopping = tokio::spawn(connector.stop());
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    for number in 0..LARGE_ANSWERS {
+        assert_eq!(peer.receive().await["headers"]["X-Reply-Address"], number.to_string());
+    }
+    peer.until_closed().await;
+    stopping.await.unwrap().unwrap();
 }

@@ -308,7 +308,9 @@ impl Plan {
         let accepted = EVENTS + handled;
         let here = format!("{self:?}: {stopped:?}");
         assert_eq!(answers.answered + answers.closing + answers.lost, QUERIES as u64, "{here}");
-        assert_eq!((left.queries, left.publishes), (hanging, PUBLISHES - handled), "{here}");
+        // What was sent to a server that is gone, or reads no more, may count as answered.
+        assert!((hanging..=hanging + answers.lost).contains(&left.queries), "{here}");
+        assert_eq!(left.publishes, PUBLISHES - handled, "{here}");
         assert_eq!(left.handlers, u64::from(self.obstacle.close_hangs()), "{here}");
         let undelivered = accepted - stored.queued - stored.published;
         match self.obstacle {

@@ -126,7 +126,7 @@ counts! {
     /// read. They count in no other count of what was accepted.
     notifications_restored,
     /// Queries that had no more time when the source was closed: their callers got
-    /// [`QueryError::CLOSING`](crate::QueryError::CLOSING).
+    /// [`QueryError::CLOSING`](crate::QueryError::CLOSING). And those whose answer could not be sent any more.
     queries_abandoned,
     /// Publishes that were not handled, or not to their end, when the source was closed.
     publishes_abandoned,

@@ -109,10 +109,8 @@ impl Actor {
 
     async fn end_session(&mut self) {
         self.context.stop.cancel();
-        if self.context.set.store.is_none() {
-            // There is no link any more: who waits for room in the outbox would wait for nothing.
-            self.context.outbox.close();
-        }
+        // There is no link any more, which could make room in it.
+        self.context.outbox.close_if_full();
         self.sessions.end();
         if timeout(self.context.options.end_of_session(), self.sessions.ended()).await.is_err() {
             error!("the handler did not end");

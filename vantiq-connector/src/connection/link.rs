@@ -27,6 +27,7 @@ use crate::{
     context::SourceContext,
     delivery::Other,
     protocol::{Inbound, Outbound, Payload, excerpt},
+    query::{Owed, Reply},
     telemetry::SourceState,
     transport::{Frame, FrameOut, FrameReader, FrameWriter, Socket},
 };
@@ -73,7 +74,9 @@ pub(super) struct Link<'a> {
     blocked_since: Option<Instant>,
     intake: Intake,
     deliveries: Deliveries,
-    replies_rx: mpsc::Receiver<Bytes>,
+    replies_rx: mpsc::Receiver<Reply>,
+    /// The terminal answers that were given to the writer and may still be there.
+    unsent: Vec<Owed>,
     stop: Stop,
 }
 
@@ -139,6 +142,7 @@ impl<'a> Link<'a> {
             blocked_since: None,
             deliveries: Deliveries::new(Arc::clone(context), now),
             replies_rx,
+            unsent: Vec::new(),
             stop: Stop::No,
             context,
         }
@@ -151,7 +155,8 @@ impl<'a> Link<'a> {
         self.leave_session();
         // The library has its answer to a close frame ready, and sends it with the next flush. Whoever else
         // ended the link loses nothing by one more.
-        let _ = timeout(CLOSE_DEADLINE, self.writer.drive()).await;
+        let written = timeout(CLOSE_DEADLINE, self.writer.drive()).await;
+        self.written(matches!(written, Ok(Ok(()))));
         let proven = self.useful || self.attached_at.is_some_and(|at| at.elapsed() >= PROOF);
         Ended { end: if self.stop == Stop::No { end } else { LinkEnd::Stopped }, proven }
     }
@@ -181,7 +186,10 @@ impl<'a> Link<'a> {
                 }
                 () = self.context.reconnect.notified(), if self.stop == Stop::No => self.on_reconnect_asked(),
                 () = &mut wake => self.on_time(Instant::now()),
-                written = self.writer.drive(), if self.writer.has_work() => written.map_err(LinkEnd::Lost),
+                written = self.writer.drive(), if self.writer.has_work() => {
+                    self.written(written.is_ok());
+                    written.map_err(LinkEnd::Lost)
+                }
                 frame = self.reader.next(), if may_read => frame.map_err(LinkEnd::Lost).and_then(|frame| self.on_frame(frame)),
                 Some(reply) = self.replies_rx.recv(), if may_answer => {
                     self.send_replies([reply]);
@@ -363,9 +371,18 @@ impl<'a> Link<'a> {
         self.writer.push(if binary { FrameOut::Binary(frame) } else { FrameOut::Text(frame) });
     }
 
-    fn send_replies(&mut self, replies: impl IntoIterator<Item = Bytes>) {
+    /// The writer had something to do, and whether it did it all.
+    fn written(&mut self, all: bool) {
+        if all {
+            self.unsent.drain(..).for_each(Owed::paid);
+        }
+    }
+
+    fn send_replies(&mut self, replies: impl IntoIterator<Item = impl Into<Reply>>) {
         for reply in replies {
-            self.send(reply);
+            let Reply { frame, owed } = reply.into();
+            self.send(frame);
+            self.unsent.extend(owed);
             self.deliveries.sent_other(Other::Answer, Instant::now());
         }
     }
@@ -483,7 +500,8 @@ impl<'a> Link<'a> {
         let answered = self.replies_rx.is_empty() && self.replies_rx.sender_strong_count() <= 1;
         // First asked what comes back into the outbox, then what is in it.
         let delivered = !self.context.outbox.is_storing() && self.deliveries.is_flushed();
-        let flushed = answered && (delivered || !attached);
+        // Behind the close frame there is little time left.
+        let flushed = answered && !self.writer.has_work() && (delivered || !attached);
         if matches!(self.stop, Stop::Flushing(_)) && flushed {
             self.writer.push(FrameOut::Close);
             self.stop = Stop::Closing(Instant::now() + CLOSE_DEADLINE);

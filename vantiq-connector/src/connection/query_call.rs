@@ -16,7 +16,7 @@ use crate::{
     context::SourceContext,
     erased::{ErasedHandler, Fault},
     protocol::Payload,
-    query::{Replies, ReplyTo, Streaming},
+    query::{Owed, Replies, ReplyTo, Streaming},
 };
 
 /// A query that is being answered. Whatever happens to the handler, [`answer`](Self::answer) sends exactly
@@ -30,6 +30,8 @@ pub(super) struct QueryCall {
     pub(super) object: Payload,
     pub(super) reply_to: ReplyTo,
     pub(super) replies: Replies,
+    /// The terminal answer; `None` once it is known that it cannot be what was asked for.
+    pub(super) owed: Option<Owed>,
     /// The place among the queries that run side by side; held until the terminal answer is on its way.
     pub(super) slot: OwnedSemaphorePermit,
 }
@@ -45,7 +47,7 @@ impl QueryCall {
             self.received_at,
         ));
         let answer = self.run(&streaming).await.map_err(|failure| self.log(failure));
-        streaming.finish(answer).await;
+        streaming.finish(answer, self.owed.take()).await;
         drop(self.slot);
     }
 
@@ -86,7 +88,7 @@ impl QueryCall {
                 biased;
                 answer = &mut work => return answer,
                 () = abandon.cancelled() => {
-                    self.context.cut_off(|counters| &counters.queries_abandoned);
+                    self.owed = None;
                     let closing = QueryError::new(QueryError::CLOSING, "source {0} is closing");
                     let closing = closing.parameter(&self.context.name);
                     return Err(Failure::expected(closing, "the grace of the session is over"));
@@ -173,7 +175,6 @@ mod tests {
     use std::time::Duration;
 
     use async_trait::async_trait;
-    use bytes::Bytes;
     use serde_json::{Value, json};
     use tokio::{
         sync::{Semaphore, mpsc},
@@ -181,7 +182,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::context::Options;
+    use crate::{context::Options, query::Reply};
 
     /// What the handler does with its one query.
     #[derive(Clone, Copy)]
@@ -218,7 +219,7 @@ mod tests {
     }
 
     struct Running {
-        replies_rx: mpsc::Receiver<Bytes>,
+        replies_rx: mpsc::Receiver<Reply>,
         abandon: CancellationToken,
         handler_tx: watch::Sender<Handler>,
         begun_at: Instant,
@@ -232,6 +233,7 @@ mod tests {
         let (abandon, begun_at) = (CancellationToken::new(), Instant::now());
         let call = QueryCall {
             reply_to: context.reply_to("address".into()),
+            owed: Some(context.owed()),
             context,
             handler_rx,
             abandon: abandon.clone(),
@@ -251,7 +253,7 @@ mod tests {
     impl Running {
         /// The next answer: when it came, its status, and its body.
         async fn next(&mut self) -> Option<(Duration, u64, Value)> {
-            let frame = self.replies_rx.recv().await?;
+            let frame = self.replies_rx.recv().await?.frame;
             let message: Value = serde_json::from_slice(&frame).unwrap();
             Some((self.begun_at.elapsed(), message["status"].as_u64().unwrap(), message["body"].clone()))
         }

@@ -171,6 +171,7 @@ impl Session {
         slot: OwnedSemaphorePermit,
     ) {
         let call = query_call::QueryCall {
+            owed: Some(self.context.owed()),
             context: Arc::clone(&self.context),
             handler_rx: self.handler_rx.clone(),
             abandon: self.stages.abandon.clone(),

@@ -105,7 +105,6 @@ mod tests {
 
     use anyhow::anyhow;
     use async_trait::async_trait;
-    use bytes::Bytes;
     use tokio::{
         sync::mpsc,
         time::{Instant, sleep},
@@ -116,6 +115,7 @@ mod tests {
         Answer, QueryError, Rows, Source, SourcePattern, SourceState,
         context::Options,
         erased::{ErasedHandler, Fault},
+        query::Reply,
     };
 
     /// A handler whose calls take as long as it says, and note when they began.
@@ -205,7 +205,7 @@ mod tests {
     }
 
     /// Asks the session that began last. Returns the way of the answer.
-    fn ask(sessions: &Sessions, context: &SourceContext) -> mpsc::Receiver<Bytes> {
+    fn ask(sessions: &Sessions, context: &SourceContext) -> mpsc::Receiver<Reply> {
         let (replies, replies_rx) = mpsc::channel(1);
         let slot = Arc::clone(&context.query_slots).try_acquire_owned().unwrap();
         let reply_to = context.reply_to("address".into());
@@ -272,7 +272,7 @@ mod tests {
         let mut replies_rx = ask(&sessions, &context);
         lets_it_begin().await;
         sessions.end();
-        let answer = replies_rx.recv().await.unwrap();
+        let answer = replies_rx.recv().await.unwrap().frame;
         assert_eq!(began.elapsed().as_secs(), context.options.grace.as_secs());
         assert!(answer.windows(QueryError::CLOSING.len()).any(|part| part == QueryError::CLOSING.as_bytes()));
         sessions.ended().await;
@@ -291,7 +291,8 @@ mod tests {
         sessions.begin(json(2));
         let mut replies_rx = ask(&sessions, &context);
         sessions.begin(json(3));
-        let answer: serde_json::Value = serde_json::from_slice(&replies_rx.recv().await.unwrap()).unwrap();
+        let answer: serde_json::Value =
+            serde_json::from_slice(&replies_rx.recv().await.unwrap().frame).unwrap();
         assert_eq!(answer["status"], 204, "{answer}");
         sessions.end();
         sessions.ended().await;
@@ -310,7 +311,7 @@ mod tests {
         let mut replies_rx = ask(&sessions, &context);
         let ended_at = Instant::now();
         sessions.end();
-        let answer = replies_rx.recv().await.unwrap();
+        let answer = replies_rx.recv().await.unwrap().frame;
         assert_eq!(ended_at.elapsed().as_secs(), context.options.grace.as_secs());
         assert!(answer.windows(QueryError::CLOSING.len()).any(|part| part == QueryError::CLOSING.as_bytes()));
         sessions.ended().await;

@@ -16,7 +16,7 @@ use super::{Options, SetContext};
 use crate::{
     Receipt, Secret,
     delivery::{Left, Offered, Outbox},
-    query::ReplyTo,
+    query::{Debtor, Owed, ReplyTo},
     telemetry::{Counter, Counters, SourceState},
 };
 
@@ -96,6 +96,11 @@ impl SourceContext {
         }
     }
 
+    /// The terminal answer of a query that is taken now.
+    pub(crate) fn owed(self: &Arc<Self>) -> Owed {
+        Owed::by(Arc::clone(self) as Arc<dyn Debtor>)
+    }
+
     /// Counts what is cut off where the source is being closed. At the end of a mere session it is a failure
     /// like any other.
     pub(crate) fn cut_off(&self, what: impl FnOnce(&Counters) -> &Counter) {
@@ -156,6 +161,12 @@ impl SourceContext {
             warn!(source = self.name, count, "notifications are dropped, for the outbox is full");
         }
         receipt
+    }
+}
+
+impl Debtor for SourceContext {
+    fn unanswered(&self) {
+        self.cut_off(|counters| &counters.queries_abandoned);
     }
 }
 

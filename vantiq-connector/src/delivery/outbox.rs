@@ -369,6 +369,13 @@ impl Outbox {
         self.budget.close();
     }
 
+    /// Accepts nothing any more if there is no room: so nobody waits for some.
+    pub(crate) fn close_if_full(&self) {
+        if self.budget.is_full() {
+            self.close();
+        }
+    }
+
     /// Gives up what still waits; its receipts say [`DeliveryError::Unknown`].
     pub(crate) fn abandon(&self) -> Left {
         let abandoned = {

@@ -9,6 +9,6 @@ mod rows;
 
 pub use answer::Answer;
 pub use error::QueryError;
-pub(crate) use reply::{Replies, ReplyTo};
+pub(crate) use reply::{Debtor, Owed, Replies, Reply, ReplyTo};
 pub(crate) use rows::Streaming;
 pub use rows::{Rows, RowsError};

@@ -1,5 +1,7 @@
 //! [`ReplyTo`]: where the answers to one query go, and in which form.
 
+use std::{fmt, sync::Arc};
+
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -11,7 +13,56 @@ use crate::protocol::{Outbound, Status};
 
 /// The way of answers to the link their query came over. It ends with that link: reply addresses belong to
 /// callers who are gone by the next (`docs/PROTOCOL.md`, section 9).
-pub(crate) type Replies = mpsc::Sender<Bytes>;
+pub(crate) type Replies = mpsc::Sender<Reply>;
+
+/// One message that answers a query, be it in part.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) frame: Bytes,
+    /// Fulfilled by this message, where it is the terminal answer of a query that was taken.
+    pub(crate) owed: Option<Owed>,
+}
+
+impl From<Bytes> for Reply {
+    /// A message on which nothing depends.
+    fn from(frame: Bytes) -> Self {
+        Self { frame, owed: None }
+    }
+}
+
+/// Wants to know which queries stay without their terminal answer.
+pub(crate) trait Debtor: Send + Sync {
+    /// The terminal answer of a query was lost on its way.
+    fn unanswered(&self);
+}
+
+/// The terminal answer of a query that was taken. Dropped before it is [paid](Self::paid), it is lost.
+pub(crate) struct Owed(Option<Arc<dyn Debtor>>);
+
+impl Owed {
+    pub(crate) const fn by(debtor: Arc<dyn Debtor>) -> Self {
+        Self(Some(debtor))
+    }
+
+    /// The answer was handed to the network.
+    pub(crate) fn paid(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if let Some(debtor) = &self.0 {
+            debtor.unanswered();
+        }
+    }
+}
+
+impl fmt::Debug for Owed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Owed")
+    }
+}
 
 /// Where the answers to one query go.
 #[derive(Debug, Clone)]

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Answer, QueryError, Replies, ReplyTo,
+    Answer, Owed, QueryError, Replies, Reply, ReplyTo,
     bundle::{Bundle, RowTooLarge},
 };
 use crate::protocol::Status;
@@ -187,8 +187,8 @@ impl Streaming {
         }
     }
 
-    /// Sends the rest and the terminal answer.
-    pub(crate) async fn finish(&self, answer: Result<Answer, QueryError>) {
+    /// Sends the rest and the terminal answer, which is `owed`, or was lost already.
+    pub(crate) async fn finish(&self, answer: Result<Answer, QueryError>, mut owed: Option<Owed>) {
         let messages = answer.and_then(|answer| {
             self.lock().bundle.finish(answer).map_err(|RowTooLarge(size)| {
                 QueryError::new(
@@ -199,15 +199,17 @@ impl Streaming {
                 .parameter(self.reply_to.max_message_bytes)
             })
         });
-        let frames: Vec<Bytes> = match messages {
+        let mut frames: Vec<Bytes> = match messages {
             Ok(messages) => {
                 messages.iter().map(|(status, content)| self.reply_to.answer(*status, content)).collect()
             }
             Err(error) => vec![self.reply_to.error(&error)],
         };
-        for frame in frames {
+        let last = frames.pop();
+        let parts = frames.into_iter().map(Reply::from);
+        for reply in parts.chain(last.map(|frame| Reply { frame, owed: owed.take() })) {
             // A link that is gone has nobody to answer to.
-            let _ = self.replies.send(frame).await;
+            let _ = self.replies.send(reply).await;
         }
     }
 
@@ -236,12 +238,12 @@ impl Streaming {
         Ok(())
     }
 
-    fn send_bundle(&self, permit: Permit<'_, Bytes>) {
+    fn send_bundle(&self, permit: Permit<'_, Reply>) {
         let mut state = self.lock();
         state.begun_at = None;
         if let Some(content) = state.bundle.take() {
             state.sent_at = Instant::now();
-            permit.send(self.reply_to.answer(Status::PARTIAL, &content));
+            permit.send(self.reply_to.answer(Status::PARTIAL, &content).into());
         }
     }
 
