@@ -66,6 +66,13 @@ impl StoreFile {
         })
     }
 
+    /// The same with another bound. A file that is longer already may stay so.
+    pub(super) fn bounded(self, max_bytes: u64) -> Self {
+        let mut file = self;
+        file.max_bytes = max_bytes;
+        file
+    }
+
     /// Makes the table where it is not there, for those who read.
     fn begin(&self) -> Result<(), redb::Error> {
         match self.database().begin_read()?.open_table(TABLE) {

@@ -124,7 +124,8 @@ pub(super) fn write_new(
     for number in pending.removes() {
         records.remove(&number);
     }
-    let file = begin(settings)?;
+    // All of it was in the file before, be it under another bound.
+    let file = begin(&StoreSettings { max_bytes: u64::MAX, ..settings.clone() })?;
     let mut all = Pending::default();
     // Another rescue may have come so far.
     file.load()?.into_keys().for_each(|number| all.remove(number));
@@ -138,7 +139,7 @@ pub(super) fn write_new(
         let _ = fs::remove_file(new_path(&settings.file));
         return Err(fault);
     }
-    Ok((file, records))
+    Ok((file.bounded(settings.max_bytes), records))
 }
 
 /// The second step: the damaged file gives way. A process that ends in the middle leaves no file but the new

@@ -3,10 +3,13 @@
 use std::fs;
 
 use super::*;
-use crate::delivery::store::durable::{
-    pending::Pending,
-    place::{new_path, set_aside, write_new},
-    record::Record,
+use crate::{
+    StoreErrorKind,
+    delivery::store::durable::{
+        pending::Pending,
+        place::{new_path, set_aside, write_new},
+        record::Record,
+    },
 };
 
 /// A damaged file with one record that can be read.
@@ -48,6 +51,22 @@ fn a_damaged_file_stays_until_what_was_rescued_is_written() {
     fs::remove_dir(new_path(&folder.file())).unwrap();
     assert_eq!(found(&settings), ["precious"]);
     assert_eq!(fs::read(folder.file().with_file_name("outbox.damaged-1")).unwrap(), before);
+}
+
+/// It held all that before, so the bound is for what comes next.
+#[test]
+fn more_than_the_file_may_hold_is_rescued() {
+    let folder = Folder::new();
+    let settings = StoreSettings { max_bytes: 4 << 20, ..damaged(&folder) };
+    let records =
+        (0..600).map(|number| Record { oldest: 0, frame: vec![0; 10_000].into(), ..record(number, "") });
+    let bytes: Vec<u8> = records.flat_map(|record| record.encode()).collect();
+    fs::write(folder.file(), [&[7; 64][..], &bytes].concat()).unwrap();
+    let (file, records) = super::super::open(&Place::new(settings)).unwrap();
+    assert_eq!(records.len(), 600);
+    let mut next = Pending::default();
+    next.insert(record(600, "next"));
+    assert_eq!(file.unwrap().commit(&next).unwrap_err().kind, StoreErrorKind::CapReached);
 }
 
 #[test]
