@@ -77,6 +77,8 @@ struct Truth {
     named: bool,
     /// How many notifications out of a hundred it refuses.
     refuses: u32,
+    /// How many handshakes out of four that are not the first of their link it refuses.
+    refuses_handshakes: u32,
 }
 
 /// A message on its way to the server.
@@ -91,11 +93,16 @@ enum Message {
 #[derive(Debug, Clone, Copy)]
 enum Reply {
     Status { to: Option<u64>, error: Option<u64> },
+    Configuration,
     Pong { last: u64 },
 }
 
 type Outcome = Option<u64>;
 
+/// What the refusal of a handshake says.
+const HANDSHAKE_REFUSED: u64 = u64::MAX;
+
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that is so at a time")]
 struct Schedule<'a> {
     random: SmallRng,
     truth: Truth,
@@ -116,8 +123,12 @@ struct Schedule<'a> {
     delivered: BTreeMap<u64, Outcome>,
     /// The last notification that the server has read on this link.
     arrived: Option<u64>,
+    /// Whether the first handshake of the link is over.
+    began: bool,
     /// Whether the configuration came: before it nothing is notified.
     configured: bool,
+    /// Whether a refusal came of which the ledger could not tell what it refused, and no quiet moment since.
+    clouded: bool,
     /// A ping whose pong releases what a silent server has read.
     barrier: bool,
     figures: &'a mut Figures,
@@ -133,6 +144,7 @@ impl<'a> Schedule<'a> {
             handshakes: if silent { 0 } else { random.random_range(0..=4) },
             named: !silent && random.random_ratio(1, 6),
             refuses: [0, 10, 50][random.random_range(0..3)],
+            refuses_handshakes: random.random_range(0..4),
         };
         let profile = match random.random_range(0..8) {
             0 => {
@@ -164,7 +176,9 @@ impl<'a> Schedule<'a> {
             open: Vec::new(),
             delivered: BTreeMap::new(),
             arrived: None,
+            began: false,
             configured: false,
+            clouded: false,
             barrier: false,
             figures,
         }
@@ -182,7 +196,7 @@ impl<'a> Schedule<'a> {
         match self.random.random_range(0..100) {
             0..25 => self.notify(),
             25..35 => self.send_other(Other::Answer),
-            35..37 => self.send_other(Other::Handshake),
+            35..37 => self.attach_again(),
             37..58 => self.read(),
             58..78 => self.process(),
             78..95 => self.receive()?,
@@ -219,6 +233,13 @@ impl<'a> Schedule<'a> {
         self.wire.push_back(Message::Other(kind));
     }
 
+    /// Nothing is notified until the configuration comes.
+    fn attach_again(&mut self) {
+        if std::mem::take(&mut self.configured) {
+            self.send_other(Other::Handshake);
+        }
+    }
+
     fn ping(&mut self) {
         if self.ledger.is_silent() && self.ledger.open() > 0 && !self.barrier {
             self.barrier = true;
@@ -242,21 +263,28 @@ impl<'a> Schedule<'a> {
 
     fn process(&mut self) {
         let Some(message) = self.read.pop_front() else { return };
-        if self.truth.silent {
-            return;
-        }
         match message {
+            Message::Other(Other::Handshake) if self.is_refused() => {
+                self.replies.push_back(Reply::Status { to: None, error: Some(HANDSHAKE_REFUSED) });
+            }
+            Message::Other(Other::Handshake) => {
+                let acknowledged = self.random.random_ratio(self.truth.handshakes, 4);
+                self.acknowledge(usize::from(acknowledged));
+                self.replies.push_back(Reply::Configuration);
+            }
+            _ if self.truth.silent => {}
             Message::Notification(number) => {
                 let refused = self.random.random_ratio(self.truth.refuses, 100);
                 self.replies.push_back(Reply::Status { to: Some(number), error: refused.then_some(number) });
             }
             Message::Other(Other::Answer) if self.truth.answers => self.acknowledge(1),
-            Message::Other(Other::Handshake) => {
-                let acknowledged = self.random.random_ratio(self.truth.handshakes, 4);
-                self.acknowledge(usize::from(acknowledged));
-            }
             Message::Other(_) | Message::Ping { .. } => {}
         }
+    }
+
+    fn is_refused(&mut self) -> bool {
+        // The first one of a link is modelled by `begin_link`.
+        self.began && self.random.random_ratio(self.truth.refuses_handshakes, 4)
     }
 
     fn acknowledge(&mut self, times: usize) {
@@ -271,6 +299,11 @@ impl<'a> Schedule<'a> {
                 let arrived = self.ledger.arrived_through(last);
                 self.arrived(&arrived)
             }
+            Some(Reply::Configuration) => {
+                self.configured = true;
+                Ok(())
+            }
+            Some(Reply::Status { error: Some(error), .. }) if self.takes_for_refusal(error) => Ok(()),
             Some(Reply::Status { to, error }) => {
                 if let Some(number) = to {
                     self.delivered.insert(number, error);
@@ -287,6 +320,20 @@ impl<'a> Schedule<'a> {
         Ok(())
     }
 
+    /// Whether this error, which is next, is taken for the refusal of a handshake: as the link does it, which does
+    /// not know what it answers.
+    fn takes_for_refusal(&mut self, error: u64) -> bool {
+        let is_named = self.truth.named && error != HANDSHAKE_REFUSED;
+        if self.configured || is_named || self.ledger.awaits_reply() {
+            return false;
+        }
+        self.ledger.handshake_refused();
+        self.ledger.cloud();
+        self.clouded |= !self.open.is_empty();
+        self.send_other(Other::Handshake);
+        true
+    }
+
     /// All replies that will come have come.
     fn quiet_moment(&mut self) -> Result<(), String> {
         if !(self.wire.is_empty() && self.read.is_empty() && self.replies.is_empty()) {
@@ -299,6 +346,7 @@ impl<'a> Schedule<'a> {
             }
             Settled::Undecided => self.figures.undecided += 1,
         }
+        self.clouded = false;
         self.send();
         Ok(())
     }
@@ -323,7 +371,7 @@ impl<'a> Schedule<'a> {
     fn arrived(&mut self, numbers: &[u64]) -> Result<(), String> {
         for number in numbers {
             self.release(*number)?;
-            if !self.truth.silent {
+            if !self.truth.silent && !self.clouded {
                 return Err(format!("{number} counts as arrived, and the server would have replied"));
             }
             if self.arrived.is_none_or(|arrived| arrived < *number) {
@@ -363,6 +411,7 @@ impl<'a> Schedule<'a> {
         self.replies.clear();
         self.delivered.clear();
         (self.arrived, self.barrier, self.configured) = (None, false, false);
+        (self.clouded, self.began) = (false, false);
         self.begin_link()
     }
 
@@ -372,6 +421,8 @@ impl<'a> Schedule<'a> {
         self.send_other(Other::Handshake);
         self.read();
         self.process();
+        self.began = true;
+        self.replies.retain(|reply| !matches!(reply, Reply::Configuration));
         if !self.replies.is_empty() && self.profile == AckProfile::Auto {
             let more = self.random.random_range(0..10);
             self.acknowledge(more);
