@@ -170,13 +170,14 @@ impl ConnectorSet {
     }
 }
 
-/// Closes the outbox file even where `serve` is dropped: handles of the set may live on.
+/// Closes the outbox file even where `serve` is dropped: handles of the set may live on, and another set may be
+/// begun at once.
 struct CloseStore<'a>(&'a SetContext);
 
 impl Drop for CloseStore<'_> {
     fn drop(&mut self) {
         if let Some(store) = &self.0.store {
-            store.begin_close();
+            store.close_now();
         }
     }
 }

@@ -34,7 +34,7 @@ impl Store {
         match *self {}
     }
 
-    pub(crate) fn begin_close(&self) {
+    pub(crate) fn close_now(&self) {
         match *self {}
     }
 

@@ -142,7 +142,7 @@ impl Store {
     }
 
     /// Writes what is left and closes the file, sooner or later.
-    pub(crate) fn begin_close(&self) -> oneshot::Receiver<Unwritten> {
+    fn begin_close(&self) -> oneshot::Receiver<Unwritten> {
         let (closed_tx, closed_rx) = oneshot::channel();
         // Where nobody takes it, the file is closed.
         let _ = self.ops_tx.send(Op::Close(closed_tx));
@@ -164,18 +164,24 @@ impl Store {
             OutboxSync::Interval => Unwritten::any(),
         }
     }
+
+    /// The same for those who cannot await it: waits here for the writer, a moment unless the disk hangs.
+    pub(crate) fn close_now(&self) {
+        drop(self.begin_close());
+        if !self.hangs.load(Ordering::Relaxed) {
+            let ended_rx = self.ended_rx.lock().unwrap_or_else(PoisonError::into_inner);
+            // It says nothing: its end is what is waited for.
+            let hangs = ended_rx.recv_timeout(CLOSE_DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout);
+            self.hangs.store(hangs, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Drop for Store {
     /// Whoever opens the file again at once is to find it closed. A set that was served has closed it; one that
-    /// was not, or not to its end, waits here for the writer, a moment unless the disk hangs.
+    /// was not closes it here.
     fn drop(&mut self) {
-        drop(self.begin_close());
-        if !*self.hangs.get_mut() {
-            let ended_rx = self.ended_rx.get_mut().unwrap_or_else(PoisonError::into_inner);
-            // It says nothing: its end is what is waited for.
-            let _ = ended_rx.recv_timeout(CLOSE_DEADLINE);
-        }
+        self.close_now();
     }
 }
 

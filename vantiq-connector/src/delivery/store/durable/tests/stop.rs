@@ -113,3 +113,24 @@ async fn a_disk_that_hangs_does_not_hang_the_stop() {
         assert_eq!((counts.notifications_abandoned, counts.notifications_kept), (1, 0), "{sync:?}");
     }
 }
+
+/// Handles may live on, and another set may be begun at once.
+#[tokio::test]
+async fn a_set_that_is_dropped_while_it_serves_has_closed_its_file() {
+    let folder = Folder::new();
+    let build = || {
+        let config = ServerConfig::builder().target_server("http://localhost").auth_token("t").source("a");
+        let config = config.outbox_file(folder.file()).outbox_sync(OutboxSync::Interval);
+        let config = config.set("tcpProbePort", "0").build().unwrap();
+        ConnectorSet::builder().source::<Quiet>().config(config).build()
+    };
+    let set = build().unwrap();
+    let source = set.handle().source("a").unwrap();
+    let mut serving = Box::pin(set.serve(CancellationToken::new()));
+    assert!(futures_util::poll!(&mut serving).is_pending());
+    drop(source.try_notify(&1).unwrap());
+    drop(serving);
+    let again = build().expect("nobody has the file any more").handle().source("a").unwrap();
+    assert_eq!(again.status().counts.notifications_restored, 1);
+    drop(source);
+}
