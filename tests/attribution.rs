@@ -132,6 +132,52 @@ async fn an_event_that_may_have_been_refused_never_counts_as_acknowledged() {
     assert_eq!(outcome(peer, accepted).await, Ok(Delivery::Acknowledged));
 }
 
+/// While events went on there was no quiet moment, and no receipt before the window was full.
+#[tokio::test(start_paused = true)]
+async fn doubts_are_cleared_up_though_events_go_on() {
+    let server = MemoryServer::default();
+    let (connector, mut peer) = attached(&server, |config| config).await;
+    let [receipt] = notified(&connector, &mut peer).await;
+    attach_again(&mut peer).await;
+    refuse(&mut peer, 400).await;
+    assert_eq!(peer.receive().await["op"], "connectExtension");
+    peer.configure(json!({})).await;
+    let source = connector.source("a");
+    let events = async {
+        loop {
+            source.notify(&1).await.unwrap();
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let server = async {
+        loop {
+            peer.event().await;
+            peer.acknowledge(1).await;
+        }
+    };
+    let began = Instant::now();
+    tokio::select! {
+        outcome = receipt => assert_eq!(outcome, Ok(Delivery::Arrived)),
+        () = events => {}
+        () = server => {}
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+/// It was taken for the refusal of the source.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_names_an_event_is_the_events_while_the_source_attaches() {
+    let server = MemoryServer::default();
+    let (connector, mut peer) = attached(&server, |config| config.request_ids(true)).await;
+    let receipt = connector.source("a").notify(&1).await.unwrap();
+    let id = peer.receive().await["parameters"]["requestId"].clone();
+    attach_again(&mut peer).await;
+    let refusal = json!([{"code": "test.refused", "message": "no"}]);
+    peer.send(&json!({"status": 400, "headers": {"X-Request-Id": id}, "body": refusal})).await;
+    peer.configure(json!({})).await;
+    assert!(matches!(outcome(peer, receipt).await, Err(DeliveryError::Rejected(_))));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_pings_silence_is_no_acknowledgement() {
     let server = MemoryServer::default();

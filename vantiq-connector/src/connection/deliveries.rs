@@ -54,8 +54,14 @@ impl Deliveries {
 
     /// Whether the window has room for another notification.
     pub(super) fn has_room(&self) -> bool {
-        let held = matches!(self.hold, Hold::Until(_)) && self.ledger().is_overloaded();
+        let held = matches!(self.hold, Hold::Until(_)) && self.ledger().is_confused();
         self.ledger().has_room() && !held
+    }
+
+    /// Whether `status` names a notification that is open.
+    pub(super) fn is_named(&self, status: &StatusMessage) -> bool {
+        let id = status.request_id.as_ref().and_then(|id| id.parse().ok());
+        id.is_some() && self.ledger().notifications().any(|entry| entry.draft.request_id == id)
     }
 
     /// Whether the next status answers something older than the `connectExtension` under way.
@@ -132,7 +138,7 @@ impl Deliveries {
     /// acknowledged, and only a quiet moment can tell.
     pub(super) fn holds_answers(&mut self, now: Instant) -> bool {
         let stuck = self.ledger().is_stuck() && self.quiet.last_progress() + CALM <= now;
-        let wanted = stuck || self.ledger().is_overloaded();
+        let wanted = stuck || self.ledger().is_confused();
         self.hold = match self.hold {
             Hold::No if wanted => Hold::Until(now + HOLD),
             Hold::Until(_) if !wanted => Hold::No,
@@ -182,6 +188,11 @@ impl Deliveries {
                 false
             }
         }
+    }
+
+    /// Whether only another link can tell what became of the notifications.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.ledger().is_hopeless()
     }
 
     /// The ping that was wanted went out.

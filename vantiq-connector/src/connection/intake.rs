@@ -56,6 +56,11 @@ impl SpareRoom {
     pub(super) fn new(options: &Options) -> Self {
         Self { held: options.publish_room(), early: options.publish_room() }
     }
+
+    /// Whether all of it was given back.
+    pub(super) fn is_unused(&self) -> bool {
+        self.held.is_unused() && self.early.is_unused()
+    }
 }
 
 impl Intake {

@@ -246,7 +246,8 @@ impl<'a> Link<'a> {
         match message {
             // Replies come in the order of messages: this one is older than `connectExtension`.
             Inbound::Status(status)
-                if self.protocol.phase() == Phase::Attaching && self.deliveries.awaits_reply() =>
+                if self.protocol.phase() == Phase::Attaching
+                    && (self.deliveries.awaits_reply() || self.deliveries.is_named(&status)) =>
             {
                 self.useful |= self.deliveries.status(&status, Instant::now());
                 Ok(())
@@ -458,6 +459,9 @@ impl<'a> Link<'a> {
         if self.protocol.phase() == Phase::Attached && self.deliveries.due(now) {
             let ping = self.ping();
             self.deliveries.pinged(ping);
+        }
+        if self.deliveries.is_hopeless() {
+            return Err(LinkEnd::Ambiguous);
         }
         match self.phase_over.take_if(|at| *at <= now) {
             Some(_) => self.on(Event::TimeOver),

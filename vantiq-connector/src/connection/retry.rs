@@ -33,6 +33,9 @@ pub(crate) enum LinkEnd {
     /// Nothing was read for too long, for the handler waits for what would be read.
     #[error("the handler keeps publishes waiting while it waits for acknowledgements")]
     Blocked,
+    /// A refusal came that answers `connectExtension` or a notification, and what came afterwards did not tell which.
+    #[error("it cannot be told what the server refused")]
+    Ambiguous,
     /// A step of the handshake was not answered in time.
     #[error("the server did not answer `{}`", .0.operation())]
     Silent(Step),

@@ -103,7 +103,6 @@ impl ConnectorSet {
             warn!("{}", warning.text);
         }
         let _closed = self.context.closed.clone().drop_guard();
-        let _stored = CloseStore(&self.context);
         self.context.serving.cancel();
         let following = match self.context.config.health_policy {
             HealthPolicy::Manual => None,
@@ -170,13 +169,12 @@ impl ConnectorSet {
     }
 }
 
-/// Closes the outbox file even where `serve` is dropped: handles of the set may live on, and another set may be
-/// begun at once.
-struct CloseStore<'a>(&'a SetContext);
-
-impl Drop for CloseStore<'_> {
+impl Drop for ConnectorSet {
+    /// Closes the outbox file even where `serve` is dropped, or was never called: handles of the set may live on, and
+    /// another set may be begun at once.
     fn drop(&mut self) {
-        if let Some(store) = &self.0.store {
+        self.members.clear();
+        if let Some(store) = &self.context.store {
             store.close_now();
         }
     }

@@ -207,6 +207,8 @@ pub(crate) struct Ledger<T, E> {
     contradicted: bool,
     /// Whether it is not known any more which replies answer what was sent before.
     clouded: bool,
+    /// Whether that cannot be found out any more, either.
+    hopeless: bool,
     /// Whether replies to notifications name them, so that bare ones answer something else.
     named: bool,
 }
@@ -229,6 +231,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
             assumed: known.assumed,
             contradicted: false,
             clouded: false,
+            hopeless: false,
             named: false,
         }
     }
@@ -288,10 +291,15 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
     /// which. Taken for the wrong one it would have all later replies taken for the wrong ones, so where that matters
     /// no reply is believed before everything was [settled](Self::settle).
     pub(crate) fn cloud(&mut self) {
-        if self.profile == AckProfile::Auto && self.open > 0 && !self.named {
+        if self.profile == AckProfile::Auto && self.open > 0 && !self.named && !self.silent {
             self.clouded = true;
             self.replies.clear();
         }
+    }
+
+    /// Whether replies are missing, and it cannot be told whose: only another link can help.
+    pub(crate) const fn is_hopeless(&self) -> bool {
+        self.hopeless
     }
 
     /// Whether every reply came that can come.
@@ -318,12 +326,12 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
 
     /// Whether the window is full while it is in doubt what the replies answer.
     pub(crate) const fn is_stuck(&self) -> bool {
-        (self.doubt.answers > 0 || self.clouded) && !self.has_room()
+        self.doubt.answers > 0 && !self.has_room()
     }
 
-    /// Whether there are so many doubts that a quiet moment has to be made.
-    pub(crate) const fn is_overloaded(&self) -> bool {
-        self.doubt.answers > MAX_DOUBT
+    /// Whether there are so many doubts, or such, that a quiet moment has to be made.
+    pub(crate) const fn is_confused(&self) -> bool {
+        self.doubt.answers > MAX_DOUBT || self.clouded
     }
 
     /// A notification of `size` bytes was handed to the socket.
@@ -359,6 +367,8 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         }
         self.silent = false;
         if self.clouded {
+            // They are only counted.
+            self.replies.push_back(error);
             return Vec::new();
         }
         if self.sent.is_empty() && self.doubt.answers + self.doubt.released == 0 {
@@ -431,8 +441,15 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         Settled::All { replied, arrived }
     }
 
-    /// All that came has come, and what it answers is not known.
+    /// All that will come has come, if it is enough for all that was sent, whatever it answers: then nothing is left
+    /// that a later message could be blamed for. A server that was never seen to reply need not have.
     fn clear_up(&mut self) -> Settled<T, E> {
+        let certain = self.sent.iter().filter(|sent| sent.is_certain()).count();
+        let none = self.replies.is_empty() && !self.known.notifications;
+        if self.replies.len() < certain && !none {
+            self.hopeless = true;
+            return Settled::Undecided;
+        }
         self.clouded = false;
         Settled::arrived(self.forget())
     }

@@ -346,6 +346,9 @@ impl<'a> Schedule<'a> {
             }
             Settled::Undecided => self.figures.undecided += 1,
         }
+        if self.ledger.is_hopeless() {
+            return self.lose_link();
+        }
         self.clouded = false;
         self.send();
         Ok(())

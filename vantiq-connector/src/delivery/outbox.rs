@@ -76,7 +76,7 @@ pub(crate) struct Entry {
     pub(crate) draft: Draft,
     outcome_tx: oneshot::Sender<Outcome>,
     /// `None` where it was left by the run before, and there is no room.
-    _room: Option<Room>,
+    room: Option<Room>,
     /// Its place in the outbox file, where it has one.
     kept: Option<Kept>,
 }
@@ -218,7 +218,7 @@ impl Outbox {
             // Where there is no room it counts beyond the bound: it is here, whatever the bound.
             let room = self.budget.try_take(draft.frame.len()).ok();
             let (outcome_tx, _) = receipt();
-            Entry { draft, outcome_tx, _room: room, kept: Some(kept) }
+            Entry { draft, outcome_tx, room, kept: Some(kept) }
         };
         let entries: Vec<_> = left.map(entry).collect();
         let mut waiting = self.lock();
@@ -438,7 +438,7 @@ impl Outbox {
 
     fn accept(self: &Arc<Self>, draft: Draft, room: Room) -> (Receipt, Stored) {
         let (outcome_tx, receipt) = receipt();
-        let entry = Entry { draft, outcome_tx, _room: Some(room), kept: None };
+        let entry = Entry { draft, outcome_tx, room: Some(room), kept: None };
         let stored = if let Some(drawer) = &self.drawer {
             // It comes back through `append`.
             self.lock().storing += 1;
@@ -451,7 +451,12 @@ impl Outbox {
     }
 
     fn drop_oldest(&self) -> bool {
-        let oldest = self.lock().entries.pop_front();
+        let oldest = {
+            let mut waiting = self.lock();
+            // Those beyond the bound would make no room.
+            let oldest = waiting.entries.iter().position(|entry| entry.room.is_some());
+            oldest.and_then(|oldest| waiting.entries.remove(oldest))
+        };
         oldest.map(|entry| entry.resolve(Err(DeliveryError::Dropped))).is_some()
     }
 

@@ -26,8 +26,9 @@ pub struct Receipt(oneshot::Receiver<Outcome>);
 pub enum Delivery {
     /// The server acknowledged it.
     Acknowledged,
-    /// The server does not acknowledge notifications, but it answered a WebSocket ping that was sent after
-    /// this one: the frame arrived, what the server made of it is not known.
+    /// The server answered a WebSocket ping that was sent after this one, so the frame arrived. What the server made
+    /// of it is not known: it does not acknowledge notifications, or it could not be told which one of its replies
+    /// is meant for this.
     Arrived,
     /// With `sendPings=false` there is no way to ask whether it arrived, and no acknowledgement is certainly its
     /// own: the server acknowledges none, or for a while nothing told which of its acknowledgements are meant for

@@ -249,3 +249,20 @@ async fn a_source_that_nobody_serves_keeps_what_it_has() {
     let store = Store::open(&settings).unwrap();
     assert_eq!(waiting(&outbox(&store, "gone")), ["1"]);
 }
+
+/// What was found beyond the bound made no room when it gave way, so all of it did.
+#[tokio::test]
+async fn only_what_makes_room_gives_way() {
+    let disk = Disk::default();
+    let store = on(&disk, settings(Path::new("outbox")));
+    let a = outbox(&store, "a");
+    for text in ["1", "2", "3"] {
+        push(&a, text).await;
+    }
+    store.close().await;
+    let store = on(&disk, settings(Path::new("outbox")));
+    let a = store.keep(Outbox::new(OverflowPolicy::DropOldest, 1, 1_000), "a");
+    push(&a, "4").await;
+    assert_eq!(waiting(&a), ["2", "3", "4"]);
+    store.close().await;
+}
