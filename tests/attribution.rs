@@ -200,3 +200,16 @@ async fn without_pings_acknowledgements_that_leave_no_doubt_are_believed() {
     peer.acknowledge(2).await;
     assert_eq!(outcome(peer, receipt).await, Ok(Delivery::Acknowledged));
 }
+
+/// Whoever is told that an event was merely sent does not send it again.
+#[tokio::test(start_paused = true)]
+async fn without_pings_a_refusal_is_told_all_the_same() {
+    let server = MemoryServer::default();
+    let (connector, mut peer) = attached(&server, |config| config.send_pings(false)).await;
+    for _ in 0..3 {
+        let [receipt] = notified(&connector, &mut peer).await;
+        refuse(&mut peer, 429).await;
+        let outcome = peer.idle_until(receipt).await;
+        assert!(matches!(outcome, Err(DeliveryError::Rejected(_))), "{outcome:?}");
+    }
+}

@@ -390,18 +390,23 @@ const TOO_MANY: usize = 700;
 /// Sends [`TOO_MANY`] publishes, `first` before all others, and acknowledges all. Returns how many links there
 /// were when so many were handled.
 async fn links_until_handled(first: &'static str, expected: usize) -> u64 {
+    links_until(hasty::<Slow>(), first, expected).await
+}
+
+async fn links_until(set: ConnectorSetBuilder, first: &'static str, expected: usize) -> u64 {
     let server = MemoryServer::default();
     let (handled, mut watched) = watch::channel(0);
-    let connector = server.connector(hasty::<Slow>().shared(handled), &["a"]);
+    let connector = server.connector(set.shared(handled), &["a"]);
     let serving = tokio::spawn(async move {
         let mut publishes = vec![json!(first); 1];
         publishes.resize(TOO_MANY, json!("other"));
         loop {
-            let peer = server.attached().await;
-            let (outgoing, incoming) = mpsc::unbounded_channel();
+            let mut peer = server.attached().await;
+            // Before any acknowledgement.
             for publish in publishes.drain(..) {
-                outgoing.send(json!({"op": "publish", "object": publish})).unwrap();
+                peer.send(&json!({"op": "publish", "object": publish})).await;
             }
+            let (_outgoing, incoming) = mpsc::unbounded_channel();
             let reply = |message: Value| (message["op"] == "notification").then(|| json!({"status": 200}));
             peer.serve(incoming, reply).await;
         }
@@ -583,4 +588,37 @@ async fn answers_have_as_much_time_as_all_else_at_a_stop() {
     }
     peer.until_closed().await;
     stopping.await.unwrap().unwrap();
+}
+
+/// Tries again and again to notify what is published.
+#[derive(VantiqSource)]
+#[vantiq_source]
+struct Trying {
+    source: Source,
+    handled: Arc<watch::Sender<usize>>,
+}
+
+impl SourceHandler for Trying {
+    async fn connect(source: Source, _: Value) -> Result<Self> {
+        let handled = source.shared()?;
+        Ok(Self { source, handled })
+    }
+
+    async fn publish(&self, message: Value) -> Result<()> {
+        // More than there is room for, though not for less.
+        for _ in 0..3 {
+            while self.source.try_notify(&json!([message, "x".repeat(300)])).is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        self.handled.send_modify(|handled| *handled += 1);
+        Ok(())
+    }
+}
+
+/// Its tries were not taken for waiting, and it waited for ever.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_tries_for_what_is_not_read_is_freed_by_a_new_link() {
+    let set = hasty::<Trying>().outbox(100, 1_000);
+    assert!(links_until(set, "first", 1).await > 1);
 }

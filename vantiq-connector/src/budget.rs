@@ -58,11 +58,6 @@ impl Budget {
         }
     }
 
-    /// Whether the smallest message finds no room now.
-    pub(crate) fn is_full(&self) -> bool {
-        self.semaphore.available_permits() < self.least as usize
-    }
-
     /// Whether all room was given back.
     pub(crate) fn is_unused(&self) -> bool {
         self.semaphore.available_permits() == self.bytes as usize

@@ -113,7 +113,7 @@ impl Actor {
     async fn end_session(&mut self) {
         self.context.stop.cancel();
         // There is no link any more, which could make room in it.
-        self.context.outbox.close_if_full();
+        self.context.outbox.stop_waiting();
         self.sessions.end();
         if timeout(self.context.options.end_of_session(), self.sessions.ended()).await.is_err() {
             error!("the handler did not end");

@@ -2,6 +2,7 @@
 //! acknowledged; the [`Store`] keeps both in a file, where there is one. Knows no sockets and no clock.
 
 mod ack_profile;
+mod demand;
 mod ledger;
 #[cfg(any(test, feature = "internals"))]
 pub mod model;

@@ -12,7 +12,9 @@ use tokio::{
 };
 
 use super::{
-    DeliveryError, Outcome, Receipt, StoreError, receipt,
+    DeliveryError, Outcome, Receipt, StoreError,
+    demand::Demand,
+    receipt,
     store::{Drawer, Kept},
 };
 use crate::budget::{Budget, NoRoom, Room};
@@ -134,6 +136,7 @@ impl Stored {
 pub(crate) struct Outbox {
     policy: OverflowPolicy,
     budget: Budget,
+    demand: Demand,
     /// Where entries are kept in a file, until their outcome is known.
     drawer: Option<Drawer>,
     waiting: Mutex<Waiting>,
@@ -190,6 +193,7 @@ impl Outbox {
         Self {
             policy,
             budget: Budget::new(messages, bytes),
+            demand: Demand::default(),
             drawer: None,
             waiting: Mutex::default(),
             filled: Notify::new(),
@@ -255,7 +259,7 @@ impl Outbox {
     pub(crate) async fn push(self: &Arc<Self>, draft: Draft) -> Result<(Receipt, Offered), NotifyError> {
         let (receipt, stored, offered) = match self.policy {
             OverflowPolicy::Block => {
-                let room = self.budget.take(draft.frame.len()).await.ok_or(NotifyError::Closed)?;
+                let room = self.room(draft.frame.len()).await?;
                 let (receipt, stored) = self.accept(draft, room);
                 (receipt, stored, Offered::Accepted)
             }
@@ -263,6 +267,17 @@ impl Outbox {
         };
         stored.done().await?;
         Ok((receipt, offered))
+    }
+
+    async fn room(&self, len: usize) -> Result<Room, NotifyError> {
+        match self.budget.try_take(len) {
+            Ok(room) => Ok(room),
+            Err(NoRoom::Closed) => Err(NotifyError::Closed),
+            Err(NoRoom::Full) => {
+                let _waiting = self.demand.wait().ok_or(NotifyError::Closed)?;
+                self.budget.take(len).await.ok_or(NotifyError::Closed)
+            }
+        }
     }
 
     /// Accepts `draft` at once, or does with it what the policy says. Where it then cannot be written to the
@@ -282,7 +297,10 @@ impl Outbox {
                     return Ok((receipt, stored, offered));
                 }
                 (Err(NoRoom::Closed), _) => return Err(NotifyError::Closed),
-                (Err(NoRoom::Full), OverflowPolicy::Block) => return Err(NotifyError::Full),
+                (Err(NoRoom::Full), OverflowPolicy::Block) => {
+                    self.demand.refused();
+                    return Err(NotifyError::Full);
+                }
                 (Err(NoRoom::Full), OverflowPolicy::DropOldest) if self.drop_oldest() => dropped += 1,
                 // Nothing is left to give way: all room is taken by what was sent already, or is being written.
                 (Err(NoRoom::Full), _) => return Ok((dropped_receipt(), Stored(None), Offered::Dropped)),
@@ -359,9 +377,9 @@ impl Outbox {
         self.lock().entries.is_empty()
     }
 
-    /// Whether anybody may be waiting for it: for room, or for a receipt.
+    /// Whether anybody may be waiting for it: for room, be it by trying since this was asked last, or for a receipt.
     pub(crate) fn may_be_awaited(&self) -> bool {
-        self.budget.is_full() || self.lock().entries.iter().any(Entry::has_receipt)
+        self.demand.take() || self.lock().entries.iter().any(Entry::has_receipt)
     }
 
     /// Accepts nothing any more; what waits stays.
@@ -369,9 +387,9 @@ impl Outbox {
         self.budget.close();
     }
 
-    /// Accepts nothing any more if there is no room: so nobody waits for some.
-    pub(crate) fn close_if_full(&self) {
-        if self.budget.is_full() {
+    /// There will be no more room: nobody waits for some, now or later.
+    pub(crate) fn stop_waiting(&self) {
+        if self.demand.is_vain() {
             self.close();
         }
     }
