@@ -198,6 +198,8 @@ async fn panics(times: u64) -> String {
             b.query(&json!(panics));
             panics += 1;
             plan.panicked(panics).await;
+            // Once its answers are held back for a moment, to find out whether they are acknowledged.
+            timeout(FOR_EVER, b.answered_but(0)).await.expect("source b answers");
         }
     }
     timeout(FOR_EVER, async { tokio::join!(a.answered_but(0), b.answered_but(0)) })
@@ -212,8 +214,9 @@ async fn panics(times: u64) -> String {
     connector.stop().await.expect("nothing is left undone");
 
     assert!(b.events().into_iter().eq(0..panics), "source b misses nothing");
-    let right = |(number, answer): (usize, Part)| answer.status == 200 && answer.body == number;
-    assert!(b.terminals().into_iter().enumerate().all(right), "source b answers all");
+    let wrong = |(number, answer): &(usize, Part)| answer.status != 200 || answer.body != *number;
+    let wrong: Vec<_> = b.terminals().into_iter().enumerate().filter(wrong).collect();
+    assert!(wrong.is_empty(), "source b answers all, but {wrong:?}");
     let answers = a.terminals();
     let panicked = answers.iter().filter(|answer| answer.code() == QueryError::PANICKED).count() as u64;
     assert_eq!((answers.len() as u64, panicked), (panics, 2 * times));

@@ -58,11 +58,6 @@ impl Budget {
         }
     }
 
-    /// Whether all room was given back.
-    pub(crate) fn is_unused(&self) -> bool {
-        self.semaphore.available_permits() == self.bytes as usize
-    }
-
     /// Ends every wait for room.
     pub(crate) fn close(&self) {
         self.semaphore.close();

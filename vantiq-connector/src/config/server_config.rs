@@ -331,6 +331,21 @@ fn max_message_bytes(settings: &Settings) -> Result<usize, ConfigError> {
     Ok(bytes.unwrap_or(MAX_MESSAGE_BYTES))
 }
 
+/// Without a file; whoever writes otherwise about one believes that there is one.
+fn no_store(settings: &Settings) -> Result<Option<StoreSettings>, ConfigError> {
+    if settings.contains(key::OUTBOX_FILE) {
+        let what = "is blank; write the path of a file, or leave the line out";
+        return Err(settings.fault(key::OUTBOX_FILE, Fault::Unfit(what.into())));
+    }
+    for key in [key::OUTBOX_SYNC, key::OUTBOX_MAX_BYTES, key::OUTBOX_ON_ERROR] {
+        if settings.contains(key) {
+            let what = "means nothing without `outboxFile`; write that, too, or leave this out";
+            return Err(settings.fault(key, Fault::Unfit(what.into())));
+        }
+    }
+    Ok(None)
+}
+
 fn store(settings: &Settings) -> Result<Option<StoreSettings>, ConfigError> {
     let sync = settings.read(key::OUTBOX_SYNC, "`always`, `interval` or `never`", OutboxSync::parse)?;
     let expected = format!("a number of bytes, {LEAST_OUTBOX_BYTES} or more");
@@ -338,14 +353,15 @@ fn store(settings: &Settings) -> Result<Option<StoreSettings>, ConfigError> {
         text.parse().ok().filter(|&bytes: &u64| bytes >= LEAST_OUTBOX_BYTES)
     })?;
     let on_error = settings.read(key::OUTBOX_ON_ERROR, "`refuse` or `memory`", OutboxOnError::parse)?;
-    let Some(file) = settings.text(key::OUTBOX_FILE) else { return Ok(None) };
+    let Some(file) = settings.plain(key::OUTBOX_FILE)? else { return no_store(settings) };
     if !cfg!(feature = "durable") {
         let what =
             "needs the feature `durable` of vantiq-connector; build the program with it, or leave it out";
         return Err(settings.fault(key::OUTBOX_FILE, Fault::Unfit(what.into())));
     }
     Ok(Some(StoreSettings {
-        file: file.into(),
+        // So that every message says where it is.
+        file: std::path::absolute(file).unwrap_or_else(|_| file.into()),
         sync: sync.unwrap_or_default(),
         max_bytes: max_bytes.unwrap_or(OUTBOX_MAX_BYTES),
         on_error: on_error.unwrap_or_default(),
@@ -499,7 +515,8 @@ impl ServerConfigBuilder {
         self.set(key::CONNECT_RATE, per_second.to_string())
     }
 
-    /// `outboxFile`: the file in which accepted notifications survive the process. One for each connector set.
+    /// `outboxFile`: the file in which accepted notifications survive the process. One for each connector set; a
+    /// relative path is relative to the working directory.
     /// Needs the feature `durable`. By default they are kept in memory only.
     #[must_use]
     pub fn outbox_file(self, path: impl AsRef<Path>) -> Self {
@@ -621,6 +638,19 @@ mod tests {
             (
                 "outboxMaxBytes=1",
                 "server.config:4: `outboxMaxBytes` is `1`; write a number of bytes, 4194304 or more",
+            ),
+            ("outboxFile=\"state/outbox\"", "server.config:4: `outboxFile` is in quotes; write it without"),
+            (
+                "outboxFile=state/outbox # here",
+                "server.config:4: `outboxFile` has a comment behind it; write comments on lines of their own",
+            ),
+            (
+                "outboxFile=",
+                "server.config:4: `outboxFile` is blank; write the path of a file, or leave the line out",
+            ),
+            (
+                "outboxSync=interval",
+                "server.config:4: `outboxSync` means nothing without `outboxFile`; write that, too, or leave this out",
             ),
             ("outboxOnError=go", "server.config:4: `outboxOnError` is `go`; write `refuse` or `memory`"),
             #[cfg(not(feature = "durable"))]
@@ -828,7 +858,7 @@ mod tests {
     #[test]
     fn the_outbox_file_has_defaults_and_code_says_the_same() {
         let defaults = with("outboxFile = state/outbox").unwrap().store.unwrap();
-        assert_eq!(defaults.file, Path::new("state/outbox"));
+        assert_eq!(defaults.file, std::path::absolute("state/outbox").unwrap());
         assert_eq!((defaults.sync, defaults.on_error), (OutboxSync::Always, OutboxOnError::Refuse));
         assert_eq!(defaults.max_bytes, 256 << 20);
         let code = ServerConfig::builder().target_server("h").auth_token("t").source("a").outbox_file("x");

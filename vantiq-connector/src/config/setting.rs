@@ -90,6 +90,11 @@ impl Settings {
         self.by_key.get(key).map(|property| property.value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// Whether there is a line with `key`, be its value blank.
+    pub(super) fn contains(&self, key: &str) -> bool {
+        self.by_key.contains_key(key)
+    }
+
     /// As [`text`](Self::text); quotes around it are an error, for they would belong to it. The error does not
     /// show it: it may be a secret.
     pub(super) fn unquoted(&self, key: &'static str) -> Result<Option<&str>, ConfigError> {

@@ -46,9 +46,6 @@ impl Actor {
     async fn keep_connected(&mut self) -> Result<(), ConnectorError> {
         loop {
             let Ended { end, proven } = self.link().await;
-            if matches!(end, LinkEnd::Blocked) {
-                self.sessions.widen();
-            }
             if proven {
                 self.backoff.reset();
             }

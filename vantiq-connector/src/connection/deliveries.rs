@@ -233,7 +233,8 @@ impl Deliveries {
     fn replied(&self, replied: Vec<Replied<Entry, ServerError>>) {
         for (entry, error) in replied {
             match error {
-                None if self.ledger().is_assumed() => self.resolve(vec![entry], Delivery::Sent),
+                // A refusal, too, may be that of another one.
+                _ if self.ledger().is_assumed() => self.resolve(vec![entry], Delivery::Sent),
                 None => self.resolve(vec![entry], Delivery::Acknowledged),
                 Some(error) => {
                     self.context.counters.notifications_rejected.add_one();

@@ -56,11 +56,6 @@ impl SpareRoom {
     pub(super) fn new(options: &Options) -> Self {
         Self { held: options.publish_room(), early: options.publish_room() }
     }
-
-    /// Whether all of it was given back.
-    pub(super) fn is_unused(&self) -> bool {
-        self.held.is_unused() && self.early.is_unused()
-    }
 }
 
 impl Intake {
@@ -79,11 +74,16 @@ impl Intake {
         self.spare_room.held.try_take(1).is_ok()
     }
 
-    /// Takes a publish.
-    pub(super) fn publish(&mut self, object: Payload, session: Option<&Session>) {
+    /// Takes a publish. Where it has to give way to what comes behind it, it is dropped if it finds no room.
+    pub(super) fn publish(&mut self, object: Payload, session: Option<&Session>, gives_way: bool) {
         self.context.counters.publishes.add_one();
         match session {
             _ if self.closed => self.context.publish_unhandled("the connector is stopping"),
+            Some(_)
+                if gives_way && self.is_behind() && self.spare_room.held.try_take(object.len()).is_err() =>
+            {
+                self.context.publish_unhandled("too many wait for a handler that awaits an acknowledgement");
+            }
             Some(session) => self.hand_publish(object, None, session),
             None => match self.spare_room.early.try_take(object.len()) {
                 Ok(room) => self.keep(Call::Publish(object), room),

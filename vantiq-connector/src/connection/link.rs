@@ -72,6 +72,8 @@ pub(super) struct Link<'a> {
     pings: u64,
     /// Since when nothing is read although acknowledgements are awaited.
     blocked_since: Option<Instant>,
+    /// Whether is read on all the same, at the cost of publishes: the handler may be waiting for an acknowledgement.
+    relieved: bool,
     intake: Intake,
     deliveries: Deliveries,
     replies_rx: mpsc::Receiver<Reply>,
@@ -140,6 +142,7 @@ impl<'a> Link<'a> {
             heartbeat: Heartbeat::new(pace, now),
             pings: 0,
             blocked_since: None,
+            relieved: false,
             deliveries: Deliveries::new(Arc::clone(context), now),
             replies_rx,
             unsent: Vec::new(),
@@ -279,7 +282,7 @@ impl<'a> Link<'a> {
             Effect::Configure(config) => self.configure(config),
             Effect::Publish(object) => {
                 self.useful = true;
-                self.intake.publish(object, self.sessions.current());
+                self.intake.publish(object, self.sessions.current(), self.relieved);
             }
             Effect::Query { reply_address, object } => {
                 self.useful = true;
@@ -409,11 +412,13 @@ impl<'a> Link<'a> {
     }
 
     /// Whether the next frame may be read: not while publishes wait for room, or many answers for the
-    /// socket. But while acknowledgements are awaited it is read on for some time: the handler that makes
-    /// room may be waiting for them.
-    fn may_read(&self) -> bool {
-        self.writer.waiting() < READ_STOP
-            && (!self.intake.is_behind() || (self.intake.has_room() && !self.deliveries.is_flushed()))
+    /// socket. But while acknowledgements are awaited it is read on for some time, and after that without end: the
+    /// handler that makes room may be waiting for them.
+    fn may_read(&mut self) -> bool {
+        let behind = self.intake.is_behind();
+        self.relieved &= behind && !self.deliveries.is_flushed();
+        let reads_on = self.relieved || (self.intake.has_room() && !self.deliveries.is_flushed());
+        self.writer.waiting() < READ_STOP && (!behind || reads_on)
     }
 
     /// Whether the next notification may be sent.
@@ -448,10 +453,8 @@ impl<'a> Link<'a> {
             None => {}
         }
         if self.blocked_at(now).is_some_and(|at| at <= now) {
-            if self.deliveries.may_be_awaited() {
-                return Err(LinkEnd::Blocked);
-            }
-            // Then the handler is merely slow.
+            // Else the handler is merely slow.
+            self.relieved = self.deliveries.may_be_awaited();
             self.blocked_since = Some(now);
         }
         let overdue = self.intake.overdue(now);
@@ -469,8 +472,8 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// When a link on which nothing is read counts as blocked for good: publishes wait for a handler that
-    /// waits for acknowledgements, which are not read. A new link breaks the circle.
+    /// When nothing was read for too long although acknowledgements are awaited: publishes may be waiting for a handler
+    /// that waits for those. What has no room then is dropped; on another link it would be lost as well.
     fn blocked_at(&mut self, now: Instant) -> Option<Instant> {
         if self.may_read() || self.deliveries.is_flushed() {
             self.blocked_since = None;

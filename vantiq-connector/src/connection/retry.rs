@@ -30,9 +30,6 @@ pub(crate) enum LinkEnd {
     /// The peer takes nothing for too long.
     #[error("the server takes no data; the connection is taken for dead")]
     Stuck,
-    /// Nothing was read for too long, for the handler waits for what would be read.
-    #[error("the handler keeps publishes waiting while it waits for acknowledgements")]
-    Blocked,
     /// A refusal came that answers `connectExtension` or a notification, and what came afterwards did not tell which.
     #[error("it cannot be told what the server refused")]
     Ambiguous,

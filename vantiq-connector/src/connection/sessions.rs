@@ -13,9 +13,6 @@ use super::{
 };
 use crate::{budget::Budget, context::SourceContext, erased::ErasedSource, protocol::Payload};
 
-/// How often the spare room may be widened while none of it is given back.
-const MOST_OUTGROWN: usize = 4;
-
 /// The sessions of one source: one at most, and the one before, which may still be ending.
 pub(super) struct Sessions {
     context: Arc<SourceContext>,
@@ -25,8 +22,6 @@ pub(super) struct Sessions {
     /// For the publishes that find no room there, and for what comes before a configuration. For all links, as what
     /// one of them takes may outlive it.
     spare_room: SpareRoom,
-    /// Such room as was not enough for a link, and that is not all given back yet.
-    outgrown: Vec<SpareRoom>,
     current: Option<Session>,
     /// A persistent session without a link.
     kept: Option<Session>,
@@ -36,26 +31,7 @@ pub(super) struct Sessions {
 impl Sessions {
     pub(super) fn new(context: Arc<SourceContext>, handler: Arc<dyn ErasedSource>) -> Self {
         let (room, spare_room) = (context.options.publish_room(), SpareRoom::new(&context.options));
-        Self {
-            context,
-            handler,
-            room,
-            spare_room,
-            outgrown: Vec::new(),
-            current: None,
-            kept: None,
-            ending: None,
-        }
-    }
-
-    /// Nothing more could be read, though the handler may be waiting for what would be: the next link has spare room of
-    /// its own, so that it can be freed. Not without end, for it may wait for something else.
-    pub(super) fn widen(&mut self) {
-        self.outgrown.retain(|room| !room.is_unused());
-        if self.outgrown.len() < MOST_OUTGROWN {
-            let room = SpareRoom::new(&self.context.options);
-            self.outgrown.push(std::mem::replace(&mut self.spare_room, room));
-        }
+        Self { context, handler, room, spare_room, current: None, kept: None, ending: None }
     }
 
     pub(super) const fn spare_room(&self) -> &SpareRoom {

@@ -5,9 +5,9 @@ mod handle;
 mod health_policy;
 mod start;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span, warn};
 
@@ -19,6 +19,9 @@ use crate::{
     delivery::Unwritten,
     erased::ErasedSource,
 };
+
+/// For how long a second signal may be the same as the first.
+const ECHO: Duration = Duration::from_millis(500);
 
 /// All sources served by one process from one `server.config`, each with a handler and, while the set
 /// [runs](Self::run), a connection of its own.
@@ -67,7 +70,8 @@ impl ConnectorSet {
         ConnectorSetHandle::new(Arc::clone(&self.context), self.contexts())
     }
 
-    /// Serves all sources until SIGTERM or SIGINT (Ctrl-C) asks to stop. A second signal ends at once.
+    /// Serves all sources until SIGTERM or SIGINT (Ctrl-C) asks to stop. A second signal ends at once, unless it comes
+    /// within half a second: those who stop a process and its group send one and the same twice.
     ///
     /// # Errors
     /// As [`serve`](Self::serve), and [`ConnectorError::Interrupted`] after a second signal.
@@ -83,7 +87,7 @@ impl ConnectorSet {
         stop.cancel();
         tokio::select! {
             result = &mut serving => result,
-            () = signals.next() => Err(ConnectorError::Interrupted),
+            () = signals.next_after(ECHO) => Err(ConnectorError::Interrupted),
         }
     }
 
@@ -193,6 +197,19 @@ struct Signals {
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// The next one that comes after this time.
+    async fn next_after(&mut self, delay: Duration) {
+        let until = Instant::now() + delay;
+        loop {
+            self.next().await;
+            if Instant::now() >= until {
+                return;
+            }
+        }
+    }
 }
 
 #[cfg(unix)]

@@ -32,7 +32,8 @@ pub enum Delivery {
     Arrived,
     /// With `sendPings=false` there is no way to ask whether it arrived, and no acknowledgement is certainly its
     /// own: the server acknowledges none, or for a while nothing told which of its acknowledgements are meant for
-    /// other messages. It was handed to the network while the link was up.
+    /// other messages. It was handed to the network while the link was up. The server may have refused it: that is
+    /// logged, and told here only where `ackProfile` or `requestIds` leave no doubt about which one it refused.
     Sent,
 }
 

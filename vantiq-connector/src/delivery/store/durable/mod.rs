@@ -96,6 +96,10 @@ impl Store {
         let (ended_tx, ended_rx) = mpsc::channel();
         let builder = thread::Builder::new().name("vantiq-outbox".into());
         let (path, sync) = (place.settings.file.clone(), place.settings.sync);
+        if file.is_ok() {
+            let (file, found) = (path.display(), records.len());
+            info!(%file, found, "notifications are kept in the outbox file");
+        }
         let late = file.is_err().then(Late::default);
         let writer = Writer::new(place, file, live, late, next, ops_rx);
         builder

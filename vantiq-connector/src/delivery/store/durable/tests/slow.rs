@@ -49,10 +49,10 @@ async fn what_comes_back_after_the_end_of_its_source_is_counted() {
         let store = on(&disk, memory);
         let a = outbox(&store, "a");
         disk.hang(true);
+        disk.limit(room);
         let (receipt, _) = a.offer(draft("1")).unwrap();
         a.close();
         assert_eq!(a.abandon(), Left::default());
-        disk.limit(room);
         disk.hang(false);
         within(store.close()).await;
         assert_eq!((a.take_late(), a.take_late()), (late, Left::default()));
