@@ -101,7 +101,9 @@ async fn run(source: &Source, path: &Path, confirmed_tx: &watch::Sender<Option<P
             ended = send(source, &mut lines, sent_tx) => ended,
         }
     };
-    tokio::try_join!(sending, confirm(sent_rx, confirmed_tx)).map(drop)
+    // Both to their ends, which follow from each other: what is on its way is not sent again for an error behind it.
+    let (sent, confirmed) = tokio::join!(sending, confirm(sent_rx, confirmed_tx));
+    confirmed.and(sent)
 }
 
 async fn send(source: &Source, lines: &mut Lines, sent_tx: mpsc::Sender<Sent>) -> Result<()> {

@@ -4,7 +4,7 @@
 //! queries go to the session through [`Intake`], notifications come from the outbox through [`Deliveries`],
 //! answers come through a queue.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
@@ -38,6 +38,8 @@ const REPLIES: usize = 64;
 const WRITE_AHEAD: usize = 64;
 /// Frames that wait for the socket before nothing more is read: each frame read may cause one.
 const READ_STOP: usize = 1_024;
+/// Terminal answers that may still be with the writer: more than it ever holds.
+const MOST_UNSENT: usize = 2 * READ_STOP;
 /// The delays of `connectExtension` after a refusal, on the same link (`docs/PROTOCOL.md`, section 5).
 const ATTACH_BACKOFF: BackoffRange =
     BackoffRange { first: Duration::from_millis(250), longest: Duration::from_secs(30) };
@@ -78,7 +80,7 @@ pub(super) struct Link<'a> {
     deliveries: Deliveries,
     replies_rx: mpsc::Receiver<Reply>,
     /// The terminal answers that were given to the writer and may still be there.
-    unsent: Vec<Owed>,
+    unsent: VecDeque<Owed>,
     stop: Stop,
 }
 
@@ -145,7 +147,7 @@ impl<'a> Link<'a> {
             relieved: false,
             deliveries: Deliveries::new(Arc::clone(context), now),
             replies_rx,
-            unsent: Vec::new(),
+            unsent: VecDeque::new(),
             stop: Stop::No,
             context,
         }
@@ -387,6 +389,12 @@ impl<'a> Link<'a> {
             let Reply { frame, owed } = reply.into();
             self.send(frame);
             self.unsent.extend(owed);
+            if self.unsent.len() > MOST_UNSENT
+                && let Some(owed) = self.unsent.pop_front()
+            {
+                // So many are behind it that it has left the writer, be that never empty.
+                owed.paid();
+            }
             self.deliveries.sent_other(Other::Answer, Instant::now());
         }
     }
