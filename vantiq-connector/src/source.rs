@@ -183,8 +183,9 @@ impl Source {
 
     /// Calls `call` with this handle every `period`, in a task as of [`spawn`](Self::spawn), on a grid that begins
     /// now and does not drift; each time, the first one too, up to a tenth of the period late by chance, so that
-    /// a thousand sources do not ask at the same moment. No call begins before the last one has ended; what a long call missed is
-    /// left out. A call that fails or panics is logged and counted, and the next one comes all the same.
+    /// a thousand sources do not ask at the same moment. No call begins before the last one has ended; what a long
+    /// call missed is left out: so one that awaits a receipt polls no more while the server is away. A call that fails
+    /// or panics is logged and counted, and the next one comes all the same.
     ///
     /// ```
     /// # use std::time::Duration;

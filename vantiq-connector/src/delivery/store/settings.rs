@@ -29,7 +29,8 @@ pub enum OutboxOnError {
     #[default]
     Refuse,
     /// It is logged, and events are accepted into memory only until the file can be used again. A damaged
-    /// file is set aside, what can be read of it goes into a new one.
+    /// file is set aside, what can be read of it goes into a new one. A file that another process has is refused all
+    /// the same: two that write to one are a mistake in the settings.
     Memory,
 }
 
