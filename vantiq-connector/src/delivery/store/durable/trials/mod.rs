@@ -1,5 +1,5 @@
 //! What an outbox file must survive, one trial for each seed; a trial panics where something does not hold. The
-//! [`Disk`] of these files is in memory, and fails on demand.
+//! disk of these files is in memory, and fails on demand.
 
 mod damage;
 mod disk;
