@@ -627,3 +627,21 @@ async fn a_handler_that_tries_for_what_is_not_read_is_freed() {
     let set = hasty::<Trying>().outbox(100, 1_000);
     assert!(dropped_until(set, "first", 1).await > 0);
 }
+
+/// They were given up at once, though the configuration was under way.
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_the_source_attaches_delivers_what_waits() {
+    let server = MemoryServer::default();
+    let connector = server.connector(hasty::<Quiet>(), &["a"]);
+    let mut peer = Peer::attaching(within(server.accept()).await).await;
+    let receipt = connector.source("a").notify(&1).await.unwrap();
+    let stopping = tokio::spawn(connector.stop());
+    assert_eq!(peer.heard().await, [] as [Value; 0]);
+    peer.configure(json!({})).await;
+    assert_eq!(peer.event().await, 1);
+    // For `connectExtension`, too.
+    peer.acknowledge(2).await;
+    assert_eq!(peer.idle_until(receipt).await, Ok(Delivery::Acknowledged));
+    peer.until_closed().await;
+    stopping.await.unwrap().unwrap();
+}

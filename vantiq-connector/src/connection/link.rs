@@ -494,7 +494,9 @@ impl<'a> Link<'a> {
         let closing = self.intake.close();
         self.send_replies(closing);
         self.end_session();
-        self.phase_over = None;
+        if self.protocol.phase() != Phase::Attaching {
+            self.phase_over = None;
+        }
         let options = &self.context.options;
         let ended = options.end_of_session() + CLOSE_DEADLINE;
         self.stop = Stop::Ending(Instant::now() + ended);
@@ -510,13 +512,14 @@ impl<'a> Link<'a> {
 
     /// Sends the close frame once everything else is sent and acknowledged, or cannot be.
     fn advance_stop(&mut self) {
-        let attached = self.protocol.phase() == Phase::Attached;
+        // While attaching the configuration may come any moment, and then they can be sent.
+        let may_deliver = matches!(self.protocol.phase(), Phase::Attached | Phase::Attaching);
         // The intake holds one sender; any other is a query that has yet to send its answer.
         let answered = self.replies_rx.is_empty() && self.replies_rx.sender_strong_count() <= 1;
         // First asked what comes back into the outbox, then what is in it.
         let delivered = !self.context.outbox.is_storing() && self.deliveries.is_flushed();
         // Behind the close frame there is little time left.
-        let flushed = answered && !self.writer.has_work() && (delivered || !attached);
+        let flushed = answered && !self.writer.has_work() && (delivered || !may_deliver);
         if matches!(self.stop, Stop::Flushing(_)) && flushed {
             self.writer.push(FrameOut::Close);
             self.stop = Stop::Closing(Instant::now() + CLOSE_DEADLINE);
