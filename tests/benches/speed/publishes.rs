@@ -1,0 +1,82 @@
+//! Publishes, as many as the client takes; and the mark at their end, which it answers when it has handled them all.
+
+use std::io::Write;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+
+use crate::{
+    dialogue::{ACKNOWLEDGEMENT, publish},
+    frame::{BINARY, lay},
+    peer::Peer,
+    trial::{Figure, Trial, Window},
+    workload::{Done, padding},
+};
+
+/// How much is written at once.
+const BLOCK: usize = 64 * 1024;
+
+/// Publishes whose `object` has so many bytes.
+pub(crate) fn received(trial: &Trial, bytes: usize) -> Result<Figure> {
+    let mut peer = Peer::attach(trial, 0)?;
+    let (block, in_block) = block(bytes);
+    let blast = |peer: &mut Peer, length| -> Result<_> {
+        let (window, mut published) = (Window::begin(&peer.process), 0);
+        while window.elapsed() < length {
+            peer.stream.write_all(&block)?;
+            published += in_block;
+        }
+        report(peer, "Report", published)?;
+        Ok(window.end(published))
+    };
+    blast(&mut peer, trial.warm_up())?;
+    blast(&mut peer, trial.length)
+}
+
+/// Frames of about [`BLOCK`] bytes, and their number.
+fn block(bytes: usize) -> (Vec<u8>, u64) {
+    let (mut block, mut frames) = (Vec::new(), 0);
+    while block.len() < BLOCK {
+        lay(&mut block, BINARY, publish(&event(1_000_000 + frames, bytes, "")).as_bytes());
+        frames += 1;
+    }
+    (block, frames)
+}
+
+fn event(sequence: u64, bytes: usize, more: &str) -> String {
+    let text = padding(bytes);
+    format!(r#"{{"sequence":{sequence},"celsius":21.5,"text":"{text}"{more}}}"#)
+}
+
+/// A publish that has the client do something.
+pub(crate) fn command(then: &str) -> Vec<u8> {
+    let mut frame = Vec::new();
+    lay(&mut frame, BINARY, publish(&event(0, 100, &format!(r#","then":"{then}""#))).as_bytes());
+    frame
+}
+
+/// Has the client report how many publishes it handled, which is to be `published` and this one.
+fn report(peer: &mut Peer, then: &str, published: u64) -> Result<()> {
+    peer.outbox.extend(command(then));
+    peer.send()?;
+    let done = loop {
+        peer.receive()?;
+        if let Some(message) = peer.message()? {
+            break done(message)?;
+        }
+    };
+    ensure!(done == published + 1, "{published} publishes and a mark were sent, {done} handled");
+    lay(&mut peer.outbox, BINARY, ACKNOWLEDGEMENT);
+    peer.send()
+}
+
+/// The count in the last notification of a trial.
+pub(crate) fn done(message: &[u8]) -> Result<u64> {
+    #[derive(Deserialize)]
+    struct Notification {
+        object: Done,
+    }
+    let notification: Notification =
+        serde_json::from_slice(message).with_context(|| String::from_utf8_lossy(message).into_owned())?;
+    Ok(notification.object.done)
+}
