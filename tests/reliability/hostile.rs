@@ -6,7 +6,7 @@ use vantiq_connector::internals::fuzzing;
 use vantiq_connector_tests::{HandServer, Quiet, hasty, send_hostile};
 use vantiq_simulator::HostileFrames;
 
-use crate::run::{Run, block_on};
+use crate::run::{Run, block_on, named};
 
 /// Of the frames that are decoded, one in so many goes over a link, too.
 const OVER_A_LINK: u64 = 100;
@@ -30,23 +30,8 @@ pub(crate) fn breaks_nothing(run: &Run) -> String {
 
 fn decode(seed: u64, frames: u64) {
     for (number, frame) in (0..frames).zip(HostileFrames::new(seed)) {
-        let shown = ShownInPanic { seed, number, frame: &frame };
-        fuzzing::inbound(&frame);
-        std::mem::forget(shown);
-    }
-}
-
-/// Tells which frame it was when a panic passes by.
-struct ShownInPanic<'a> {
-    seed: u64,
-    number: u64,
-    frame: &'a [u8],
-}
-
-impl Drop for ShownInPanic<'_> {
-    fn drop(&mut self) {
-        let head = String::from_utf8_lossy(&self.frame[..self.frame.len().min(300)]);
-        eprintln!("frame {} of seed {}: {head}", self.number, self.seed);
+        let head = || String::from_utf8_lossy(&frame[..frame.len().min(300)]);
+        named(|| format!("frame {number} of seed {seed}: {}", head()), || fuzzing::inbound(&frame));
     }
 }
 

@@ -4,7 +4,7 @@ use std::thread;
 
 use vantiq_connector::internals::outbox_trials::{Found, damaged, power_failure};
 
-use crate::run::Run;
+use crate::run::{Run, named};
 
 /// What many trials amount to.
 #[derive(Default)]
@@ -37,34 +37,27 @@ pub(crate) fn survives_damage_and_loses_nothing_synced(run: &Run) -> String {
 fn trials(seeds: impl Iterator<Item = u64>) -> Totals {
     let mut totals = Totals::default();
     for seed in seeds {
-        let shown = ShownInPanic(seed);
-        match damaged(seed) {
-            Found::Opened { lost, .. } => {
-                totals.opened += 1;
-                totals.unread += lost;
-            }
-            Found::Damaged => totals.refused += 1,
-        }
-        totals.synced += power_failure(seed);
-        std::mem::forget(shown);
+        named(|| format!("the trial of seed {seed}"), || totals.try_one(seed));
     }
     totals
 }
 
 impl Totals {
+    fn try_one(&mut self, seed: u64) {
+        match damaged(seed) {
+            Found::Opened { lost, .. } => {
+                self.opened += 1;
+                self.unread += lost;
+            }
+            Found::Damaged => self.refused += 1,
+        }
+        self.synced += power_failure(seed);
+    }
+
     fn add(&mut self, other: &Self) {
         self.opened += other.opened;
         self.refused += other.refused;
         self.unread += other.unread;
         self.synced += other.synced;
-    }
-}
-
-/// Tells which trial it was when a panic passes by.
-struct ShownInPanic(u64);
-
-impl Drop for ShownInPanic {
-    fn drop(&mut self) {
-        eprintln!("the trial of seed {}", self.0);
     }
 }

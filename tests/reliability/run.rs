@@ -1,6 +1,9 @@
 //! [`Run`]: how much a property is attacked, with which seed, and on which runtime.
 
-use std::env;
+use std::{
+    env,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+};
 
 use rand::{SeedableRng, rngs::SmallRng};
 use tokio::runtime::Builder;
@@ -31,6 +34,14 @@ impl Run {
     pub(crate) fn random(&self) -> SmallRng {
         SmallRng::seed_from_u64(self.seed)
     }
+}
+
+/// Runs one trial of many, and says `which` it was where it panics.
+pub(crate) fn named<T>(which: impl Fn() -> String, trial: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(trial)).unwrap_or_else(|panic| {
+        eprintln!("{}", which());
+        resume_unwind(panic)
+    })
 }
 
 /// Runs `attack` on a runtime such as `main!` has.
