@@ -72,9 +72,7 @@ impl Deliveries {
     /// The `connectExtension` under way was refused, or a notification before it.
     pub(super) fn handshake_refused(&mut self, now: Instant) {
         self.quiet.progress(now);
-        let ledger = self.ledger_mut();
-        ledger.handshake_refused();
-        ledger.cloud();
+        self.ledger_mut().handshake_refused();
     }
 
     /// The source is configured: what was sent before counts as sent now, for the server was busy with it.

@@ -287,16 +287,6 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         }
     }
 
-    /// A status came that refuses the `connectExtension` under way, or a notification before it, and nobody can tell
-    /// which. Taken for the wrong one it would have all later replies taken for the wrong ones, so where that matters
-    /// no reply is believed before everything was [settled](Self::settle).
-    pub(crate) fn cloud(&mut self) {
-        if self.profile == AckProfile::Auto && self.open > 0 && !self.named && !self.silent {
-            self.clouded = true;
-            self.replies.clear();
-        }
-    }
-
     /// Whether replies are missing, and it cannot be told whose: only another link can help.
     pub(crate) const fn is_hopeless(&self) -> bool {
         self.hopeless
@@ -304,8 +294,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
 
     /// Whether every reply came that can come.
     pub(crate) fn is_complete(&self) -> bool {
-        let certain = self.sent.iter().filter(|sent| sent.is_certain()).count() as u64;
-        self.replies.len() as u64 >= certain + self.all_doubt().most()
+        self.replies.len() as u64 >= self.certain() + self.all_doubt().most()
     }
 
     /// Says that the last [`settle`](Self::settle) was no more than a guess: replies may have been on their way.
@@ -385,10 +374,16 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         self.release_certain()
     }
 
-    /// The `connectExtension` under way was refused by a status, which is its reply. Where it is not certain that it
-    /// has one, the doubt stays: what was taken for this may have been another's.
+    /// A bare status came that refuses the `connectExtension` under way. Where it is certain that this has a reply,
+    /// that was it. Where it may refuse a notification before it, nobody can tell which: taken for the wrong one it
+    /// would have all later replies taken for the wrong ones, so no reply is believed before everything was
+    /// [settled](Self::settle).
     pub(crate) fn handshake_refused(&mut self) {
         self.sent.pop_front_if(|sent| matches!(sent, Sent::Acknowledged(Other::Handshake)));
+        if self.profile == AckProfile::Auto && self.open > 0 && !self.named && !self.silent {
+            self.clouded = true;
+            self.replies.clear();
+        }
     }
 
     /// A status came that names its notification, the one that `is` knows. Returns that one, where it is open.
@@ -444,9 +439,8 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
     /// All that will come has come, if it is enough for all that was sent, whatever it answers: then nothing is left
     /// that a later message could be blamed for. A server that was never seen to reply need not have.
     fn clear_up(&mut self) -> Settled<T, E> {
-        let certain = self.sent.iter().filter(|sent| sent.is_certain()).count();
         let none = self.replies.is_empty() && !self.known.notifications;
-        if self.replies.len() < certain && !none {
+        if (self.replies.len() as u64) < self.certain() && !none {
             self.hopeless = true;
             return Settled::Undecided;
         }
@@ -516,7 +510,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
     /// what a pong released, either all were acknowledged or none; of handshakes any number.
     fn fitting(&self) -> Vec<Reading> {
         let doubt = self.all_doubt();
-        let certain = self.sent.iter().filter(|sent| sent.is_certain()).count() as u64;
+        let certain = self.certain();
         let replies = self.replies.len() as u64;
         let mut fitting = Vec::new();
         for &answers in options(doubt.answers) {
@@ -531,6 +525,11 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
             }
         }
         fitting
+    }
+
+    /// How many messages that wait for a reply certainly have one.
+    fn certain(&self) -> u64 {
+        self.sent.iter().filter(|sent| sent.is_certain()).count() as u64
     }
 
     /// All messages in doubt, wherever they stand.

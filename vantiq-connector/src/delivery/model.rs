@@ -328,7 +328,6 @@ impl<'a> Schedule<'a> {
             return false;
         }
         self.ledger.handshake_refused();
-        self.ledger.cloud();
         self.clouded |= !self.open.is_empty();
         self.send_other(Other::Handshake);
         true
