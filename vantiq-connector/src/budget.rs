@@ -58,6 +58,11 @@ impl Budget {
         }
     }
 
+    /// Whether there is room for the smallest message.
+    pub(crate) fn has_room(&self) -> bool {
+        self.semaphore.available_permits() >= self.least as usize
+    }
+
     /// Ends every wait for room.
     pub(crate) fn close(&self) {
         self.semaphore.close();

@@ -71,7 +71,7 @@ impl Intake {
 
     /// Whether another publish could be held.
     pub(super) fn has_room(&self) -> bool {
-        self.spare_room.held.try_take(1).is_ok()
+        self.spare_room.held.has_room()
     }
 
     /// Takes a publish. Where it has to give way to what comes behind it, it is dropped if it finds no room.

@@ -33,11 +33,13 @@ use crate::{
 };
 
 /// Answers of queries that wait for the link; a handler that streams faster waits for room.
-const REPLIES: usize = 64;
+const REPLIES: usize = 128;
 /// Frames that wait for the socket before answers and notifications wait in their own queues.
-const WRITE_AHEAD: usize = 64;
+const WRITE_AHEAD: usize = 128;
 /// Frames that wait for the socket before nothing more is read: each frame read may cause one.
 const READ_STOP: usize = 1_024;
+/// Frames taken one after the other before all else has its turn.
+const READ_AHEAD: usize = 128;
 /// Terminal answers that may still be with the writer: more than it ever holds.
 const MOST_UNSENT: usize = 2 * READ_STOP;
 /// The delays of `connectExtension` after a refusal, on the same link (`docs/PROTOCOL.md`, section 5).
@@ -171,14 +173,19 @@ impl<'a> Link<'a> {
         let stopped = self.context.stop.clone();
         let mut wake = std::pin::pin!(sleep_until(Instant::now()));
         loop {
-            self.send_notifications();
+            if let Err(end) = self.read_ahead().await {
+                return end;
+            }
+            let now = Instant::now();
+            let may_answer = self.take_replies(now);
+            self.send_notifications(now);
             self.advance_stop();
-            let (may_read, now) = (self.may_read(), Instant::now());
+            let may_read = self.may_read();
             self.heartbeat.reading(may_read, now);
             self.watch_traffic(now);
-            let may_answer = self.writer.waiting() < WRITE_AHEAD && !self.deliveries.holds_answers(now);
             let wake_at = self.wake_at(now);
-            if wake.deadline() != wake_at {
+            // It may go off too early, but never too late: what is due moves with each message.
+            if wake_at < wake.deadline() || wake.is_elapsed() {
                 wake.as_mut().reset(wake_at);
             }
             // Cancel safety: `drive` and `next` keep their state in the socket; `recv`, `filled`, `stored`, `room` and
@@ -215,6 +222,29 @@ impl<'a> Link<'a> {
                 return end;
             }
         }
+    }
+
+    /// Takes the frames that are there already, so that they share one look at everything else, and the answers
+    /// to them one write.
+    async fn read_ahead(&mut self) -> Result<(), LinkEnd> {
+        for _ in 0..READ_AHEAD {
+            if !self.may_read() {
+                break;
+            }
+            let Some(frame) = self.reader.ready().await else { break };
+            self.on_frame(frame.map_err(LinkEnd::Lost)?)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the answers that are there already. Returns whether more may come.
+    fn take_replies(&mut self, now: Instant) -> bool {
+        let holds = self.deliveries.holds_answers(now);
+        while !holds && self.writer.waiting() < WRITE_AHEAD {
+            let Ok(reply) = self.replies_rx.try_recv() else { return true };
+            self.send_replies([reply]);
+        }
+        false
     }
 
     fn on_reconnect_asked(&mut self) -> Result<(), LinkEnd> {
@@ -399,9 +429,9 @@ impl<'a> Link<'a> {
         }
     }
 
-    fn send_notifications(&mut self) {
+    fn send_notifications(&mut self, now: Instant) {
         while self.may_notify()
-            && let Some(frame) = self.deliveries.next(Instant::now())
+            && let Some(frame) = self.deliveries.next(now)
         {
             self.send(frame);
         }

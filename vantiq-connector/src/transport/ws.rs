@@ -132,8 +132,23 @@ impl FrameReader {
     ///
     /// Cancel safe: it only polls a stream.
     pub(crate) async fn next(&mut self) -> Result<Frame, TransportError> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// The next frame, where it is there already.
+    pub(crate) async fn ready(&mut self) -> Option<Result<Frame, TransportError>> {
+        poll_fn(|cx| {
+            Poll::Ready(match self.poll_next(cx) {
+                Poll::Ready(frame) => Some(frame),
+                Poll::Pending => None,
+            })
+        })
+        .await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, TransportError>> {
         loop {
-            return match self.stream.next().await {
+            return Poll::Ready(match ready!(self.stream.poll_next_unpin(cx)) {
                 Some(Ok(Message::Binary(bytes))) => Ok(Frame::Message(bytes)),
                 Some(Ok(Message::Text(text))) => Ok(Frame::Message(text.into())),
                 Some(Ok(Message::Ping(_))) => Ok(Frame::Ping),
@@ -146,7 +161,7 @@ impl FrameReader {
                 Some(Ok(Message::Frame(_))) => continue, // never read, says the library
                 Some(Err(error)) => Err(lost(error)),
                 None => Err(TransportErrorKind::Closed { code: None }.into()),
-            };
+            });
         }
     }
 }
