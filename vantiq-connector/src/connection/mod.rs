@@ -12,6 +12,7 @@ mod intake;
 mod link;
 mod publish_call;
 mod publish_queue;
+mod queries;
 mod query_call;
 mod refusal;
 mod retry;

@@ -1,6 +1,6 @@
 //! [`QueryCall`]: one query, from its arrival to its one terminal answer.
 
-use std::sync::Arc;
+use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
@@ -19,38 +19,48 @@ use crate::{
     query::{Owed, Replies, ReplyTo, Streaming},
 };
 
-/// A query that is being answered. Whatever happens to the handler, [`answer`](Self::answer) sends exactly
-/// one terminal answer.
-pub(super) struct QueryCall {
+/// Whom the queries of one session call.
+pub(super) struct Callee {
     pub(super) context: Arc<SourceContext>,
     pub(super) handler_rx: watch::Receiver<Handler>,
     /// The grace of the session is over.
     pub(super) abandon: CancellationToken,
+}
+
+/// A query that is being answered. Whatever happens to the handler, [`answer`](Self::answer) sends exactly
+/// one terminal answer.
+pub(super) struct QueryCall {
+    pub(super) callee: Arc<Callee>,
     pub(super) received_at: Instant,
     pub(super) object: Payload,
     pub(super) reply_to: ReplyTo,
     pub(super) replies: Replies,
-    /// The terminal answer; `None` once it is known that it cannot be what was asked for.
-    pub(super) owed: Option<Owed>,
+    /// The terminal answer.
+    pub(super) owed: Owed,
     /// The place among the queries that run side by side; held until the terminal answer is on its way.
     pub(super) slot: OwnedSemaphorePermit,
 }
 
 impl QueryCall {
-    pub(super) async fn answer(mut self) {
-        let options = &self.context.options;
+    pub(super) async fn answer(self) {
+        let Self { callee, received_at, object, reply_to, replies, owed, slot } = self;
+        let options = &callee.context.options;
         let streaming = Arc::new(Streaming::new(
-            self.reply_to.clone(),
-            self.replies.clone(),
+            reply_to,
+            replies,
             options.bundle_rows,
             options.bundle_linger,
-            self.received_at,
+            received_at,
         ));
-        let answer = self.run(&streaming).await.map_err(|failure| self.log(failure));
-        streaming.finish(answer, self.owed.take()).await;
-        drop(self.slot);
+        // `None` once it is known that the answer cannot be what was asked for.
+        let mut owed = Some(owed);
+        let answer = callee.call(object, &streaming, &mut owed).await;
+        streaming.finish(answer.map_err(|failure| callee.log(failure)), owed).await;
+        drop(slot);
     }
+}
 
+impl Callee {
     /// Counts and logs a failure. Returns what the caller gets to see of it.
     fn log(&self, failure: Failure) -> QueryError {
         let Failure { answer, cause, is_defect } = failure;
@@ -64,15 +74,18 @@ impl QueryCall {
         answer
     }
 
-    async fn run(&mut self, streaming: &Arc<Streaming>) -> Result<Answer, Failure> {
-        let abandon = self.abandon.clone();
-        let deadline = self.context.options.query_deadline;
-        let object = std::mem::replace(&mut self.object, Payload::NULL);
+    async fn call(
+        &self,
+        object: Payload,
+        streaming: &Arc<Streaming>,
+        owed: &mut Option<Owed>,
+    ) -> Result<Answer, Failure> {
         let work = async {
             // Cancel safety: both only wait.
             let handler = tokio::select! {
-                handler = handler(&mut self.handler_rx) => handler?,
-                () = self.replies.closed() => {
+                biased;
+                handler = self.handler() => handler?,
+                () = streaming.closed() => {
                     let closing = QueryError::new(QueryError::CLOSING, "the link is lost");
                     return Err(Failure::expected(closing, "the link was lost before there was a handler"));
                 }
@@ -80,6 +93,11 @@ impl QueryCall {
             call(&*handler, object, Rows::new(Arc::clone(streaming))).await
         };
         let mut work = std::pin::pin!(work);
+        // Most are answered at once, and need no clock.
+        if let Poll::Ready(answer) = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+            return answer;
+        }
+        let deadline = self.context.options.query_deadline;
         loop {
             let deadline_at = streaming.sent_at() + deadline;
             let flush_at = streaming.due_at().unwrap_or(deadline_at);
@@ -87,8 +105,8 @@ impl QueryCall {
             tokio::select! {
                 biased;
                 answer = &mut work => return answer,
-                () = abandon.cancelled() => {
-                    self.owed = None;
+                () = self.abandon.cancelled() => {
+                    *owed = None;
                     let closing = QueryError::new(QueryError::CLOSING, "source {0} is closing");
                     let closing = closing.parameter(&self.context.name);
                     return Err(Failure::expected(closing, "the grace of the session is over"));
@@ -104,6 +122,24 @@ impl QueryCall {
                         streaming.try_flush(now);
                     }
                 }
+            }
+        }
+    }
+
+    /// The handler, as soon as there is one.
+    async fn handler(&self) -> Result<Arc<dyn ErasedHandler>, Failure> {
+        if let Handler::Ready(handler) = &*self.handler_rx.borrow() {
+            return Ok(Arc::clone(handler));
+        }
+        let mut handler_rx = self.handler_rx.clone();
+        let known = handler_rx.wait_for(|handler| !matches!(handler, Handler::Connecting)).await;
+        match known.as_deref() {
+            Ok(Handler::Ready(handler)) => Ok(Arc::clone(handler)),
+            Ok(Handler::Missing(error)) => Err(Failure::expected(error.clone(), "there is no handler")),
+            // The session's task ended, or can only have ended.
+            Ok(Handler::Connecting) | Err(_) => {
+                let closing = QueryError::new(QueryError::CLOSING, "the source is closing");
+                Err(Failure::expected(closing, "the session has ended"))
             }
         }
     }
@@ -143,20 +179,6 @@ impl From<Fault> for Failure {
                 let answer = QueryError::new(QueryError::SHAPE, "the query has not the expected shape: {0}");
                 Self::expected(answer.parameter(shape), cause)
             }
-        }
-    }
-}
-
-/// The handler, as soon as there is one.
-async fn handler(handler_rx: &mut watch::Receiver<Handler>) -> Result<Arc<dyn ErasedHandler>, Failure> {
-    let known = handler_rx.wait_for(|handler| !matches!(handler, Handler::Connecting)).await;
-    match known.as_deref() {
-        Ok(Handler::Ready(handler)) => Ok(Arc::clone(handler)),
-        Ok(Handler::Missing(error)) => Err(Failure::expected(error.clone(), "there is no handler")),
-        // The session's task ended, or can only have ended.
-        Ok(Handler::Connecting) | Err(_) => {
-            let closing = QueryError::new(QueryError::CLOSING, "the source is closing");
-            Err(Failure::expected(closing, "the session has ended"))
         }
     }
 }
@@ -233,10 +255,8 @@ mod tests {
         let (abandon, begun_at) = (CancellationToken::new(), Instant::now());
         let call = QueryCall {
             reply_to: context.reply_to("address".into()),
-            owed: Some(context.owed()),
-            context,
-            handler_rx,
-            abandon: abandon.clone(),
+            owed: context.owed(),
+            callee: Arc::new(Callee { context, handler_rx, abandon: abandon.clone() }),
             received_at: begun_at,
             object: Payload::NULL,
             replies,

@@ -14,17 +14,15 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout},
 };
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::TaskTracker,
-};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{Instrument, Span, debug, error, info};
 
 use super::{
     backoff::{Backoff, BackoffRange, Jitter},
     publish_call,
     publish_queue::{PublishQueue, Queued},
-    query_call,
+    queries::Queries,
+    query_call::{Callee, QueryCall},
 };
 use crate::{
     QueryError, Source,
@@ -52,11 +50,10 @@ pub(super) type Ending = JoinHandle<VecDeque<Queued>>;
 
 /// One session, as the link sees it.
 pub(super) struct Session {
-    context: Arc<SourceContext>,
     config: Payload,
     voice: Voice,
     publishes_tx: mpsc::UnboundedSender<Queued>,
-    handler_rx: watch::Receiver<Handler>,
+    callee: Arc<Callee>,
     room: Budget,
     stages: Stages,
     /// Dropping the session ends it, too.
@@ -73,8 +70,7 @@ struct Stages {
     ended_at: Arc<OnceLock<Instant>>,
     /// The grace is over.
     abandon: CancellationToken,
-    /// The queries in flight.
-    queries: TaskTracker,
+    queries: Queries,
 }
 
 impl Stages {
@@ -99,7 +95,7 @@ impl Session {
             ending: CancellationToken::new(),
             ended_at: Arc::default(),
             abandon: CancellationToken::new(),
-            queries: TaskTracker::new(),
+            queries: Queries::default(),
         };
         let voice = Voice::new(Arc::clone(&context), stages.ending.clone());
         let run = Run {
@@ -114,7 +110,8 @@ impl Session {
         };
         let task = tokio::spawn(run.run(previous).instrument(Span::current()));
         let ending = stages.ending.clone().drop_guard();
-        Self { context, config, voice, publishes_tx, handler_rx, room, stages, _ending: ending, task }
+        let callee = Arc::new(Callee { context, handler_rx, abandon: stages.abandon.clone() });
+        Self { config, voice, publishes_tx, callee, room, stages, _ending: ending, task }
     }
 
     /// Whether it was made from a configuration equal to `config`.
@@ -141,7 +138,7 @@ impl Session {
     ///
     /// Cancel safe: both waits are, and neither takes anything before it is over.
     pub(super) fn room(&self, len: usize) -> impl Future<Output = Option<Room>> + use<> {
-        let (room, mut handler_rx) = (self.room.clone(), self.handler_rx.clone());
+        let (room, mut handler_rx) = (self.room.clone(), self.callee.handler_rx.clone());
         async move {
             tokio::select! {
                 room = room.take(len) => room,
@@ -152,7 +149,7 @@ impl Session {
 
     /// Whether there is no handler at present, so that nothing makes room.
     pub(super) fn has_no_handler(&self) -> bool {
-        matches!(&*self.handler_rx.borrow(), Handler::Missing(_))
+        matches!(&*self.callee.handler_rx.borrow(), Handler::Missing(_))
     }
 
     /// Queues a publish behind those before it.
@@ -170,18 +167,9 @@ impl Session {
         received_at: Instant,
         slot: OwnedSemaphorePermit,
     ) {
-        let call = query_call::QueryCall {
-            owed: Some(self.context.owed()),
-            context: Arc::clone(&self.context),
-            handler_rx: self.handler_rx.clone(),
-            abandon: self.stages.abandon.clone(),
-            received_at,
-            object,
-            reply_to,
-            replies,
-            slot,
-        };
-        self.stages.queries.spawn(call.answer().instrument(Span::current()));
+        let (callee, owed) = (Arc::clone(&self.callee), self.callee.context.owed());
+        let call = QueryCall { callee, received_at, object, reply_to, replies, owed, slot };
+        self.stages.queries.answer(call);
     }
 
     /// Lets the session end, which takes at most its grace. The task ends after the handler's `close`.
@@ -398,7 +386,7 @@ async fn serve(
     context: &SourceContext,
     publishes: &mut PublishQueue,
     handler: &dyn ErasedHandler,
-    queries: &TaskTracker,
+    queries: &Queries,
 ) {
     while let Some((object, room)) = publishes.next().await {
         publish_call::publish(context, handler, object).await;

@@ -161,6 +161,11 @@ impl Streaming {
         Self { reply_to, replies, linger, state, begun: Notify::new() }
     }
 
+    /// Waits until the link is gone over which the query came. Cancel safe.
+    pub(crate) async fn closed(&self) {
+        self.replies.closed().await;
+    }
+
     /// Waits until a bundle was begun. Cancel safe: `Notify` keeps its permit.
     pub(crate) async fn begun(&self) {
         self.begun.notified().await;
