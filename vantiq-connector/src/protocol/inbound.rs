@@ -95,7 +95,7 @@ pub enum DecodeError {
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow, default)]
-    op: Option<Cow<'a, str>>,
+    op: Option<Text<'a>>,
     #[serde(default)]
     status: Option<Status>,
     #[serde(borrow, default)]
@@ -108,6 +108,10 @@ struct Envelope<'a> {
     #[serde(borrow, default)]
     headers: Option<&'a RawValue>,
 }
+
+/// A text that is copied only where it holds escapes. An `Option<Cow>` would be copied always.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 struct MessageHeaders {
@@ -156,7 +160,7 @@ impl Inbound {
         let envelope: Envelope<'_> = serde_json::from_slice(frame)
             .map_err(|error| DecodeError::Json { line: error.line(), column: error.column() })?;
         let object = || Payload::of_frame(frame, envelope.object);
-        let Some(op) = envelope.op else {
+        let Some(Text(op)) = envelope.op else {
             return match envelope.status {
                 Some(status) => Ok(Self::Status(StatusMessage {
                     status,

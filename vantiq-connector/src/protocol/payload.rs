@@ -58,8 +58,11 @@ impl Payload {
     /// # Errors
     /// [`ShapeError`], which names the field that does not fit.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ShapeError> {
-        let mut text = serde_json::Deserializer::from_slice(&self.0);
-        serde_path_to_error::deserialize(&mut text).map_err(ShapeError::new)
+        // Keeping track of the path costs as much again as parsing, and is of use only where that fails.
+        serde_json::from_slice(&self.0).or_else(|_| {
+            let mut text = serde_json::Deserializer::from_slice(&self.0);
+            serde_path_to_error::deserialize(&mut text).map_err(ShapeError::new)
+        })
     }
 }
 
