@@ -184,7 +184,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     /// # Panics
     /// If the connector sends a message meanwhile.
     pub async fn idle_until<F: Future>(&mut self, future: F) -> F::Output {
+        // What comes together with the output, such as the end of the link, does not come meanwhile.
         tokio::select! {
+            biased;
             output = within(future) => output,
             message = self.next() => panic!("{message:?}"),
         }
