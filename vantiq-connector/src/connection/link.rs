@@ -453,10 +453,14 @@ impl<'a> Link<'a> {
     /// socket. But while acknowledgements are awaited it is read on for some time, and after that without end: the
     /// handler that makes room may be waiting for them.
     fn may_read(&mut self) -> bool {
-        let behind = self.intake.is_behind();
-        self.relieved &= behind && !self.deliveries.is_flushed();
-        let reads_on = self.relieved || (self.intake.has_room() && !self.deliveries.is_flushed());
-        self.writer.waiting() < READ_STOP && (!behind || reads_on)
+        if !self.intake.is_behind() {
+            self.relieved = false;
+            return self.writer.waiting() < READ_STOP;
+        }
+        let is_flushed = self.deliveries.is_flushed();
+        self.relieved &= !is_flushed;
+        let reads_on = self.relieved || (self.intake.has_room() && !is_flushed);
+        self.writer.waiting() < READ_STOP && reads_on
     }
 
     /// Whether the next notification may be sent.
