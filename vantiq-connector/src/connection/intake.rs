@@ -166,12 +166,20 @@ impl Intake {
         }
     }
 
-    /// What [`room`](Self::room) waited for came.
+    /// What [`room`](Self::room) waited for came: hands over the first publish that is held, and those behind it
+    /// for which there is room by now.
     pub(super) fn release(&mut self, room: Option<Room>, session: Option<&Session>) {
-        match (self.held.pop_front(), room, session) {
-            (Some((object, _)), Some(room), Some(session)) => session.publish(object, Some(room)),
-            (Some(_), _, _) => self.context.publish_unhandled("there is no handler"),
-            (None, _, _) => {}
+        let (Some(mut room), Some(session)) = (room, session) else {
+            if self.held.pop_front().is_some() {
+                self.context.publish_unhandled("there is no handler");
+            }
+            return;
+        };
+        while let Some((object, _)) = self.held.pop_front() {
+            session.publish(object, Some(room));
+            let next = self.held.front().and_then(|(object, _)| session.try_room(object.len()));
+            let Some(next) = next else { return };
+            room = next;
         }
     }
 
