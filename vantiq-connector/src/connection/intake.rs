@@ -1,9 +1,8 @@
 //! [`Intake`]: hands publishes and queries to the session, and keeps what it cannot take yet.
 //!
-//! Publishes wait in the session's bounded queue. When that is full, they are held here and the link reads
-//! nothing more: the back-pressure reaches the server. Only while acknowledgements are awaited does it read
-//! on, until as much is held again. What comes before the configuration is kept for the session that is to
-//! come.
+//! Publishes wait in the source's bounded queue. When that is full, the link reads nothing more: the back-pressure
+//! reaches the server. Only while acknowledgements are awaited does it read on, until as much waits again. What
+//! comes before the configuration is kept for the session that is to come.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -11,11 +10,14 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::session::Session;
+use super::{
+    publish_queue::{Bound, Level, NoRoom, PublishQueue},
+    query_call::Query,
+    session::Session,
+};
 use crate::{
     QueryError,
-    budget::{Budget, Room},
-    context::{Options, SourceContext},
+    context::SourceContext,
     protocol::Payload,
     query::{Replies, ReplyTo},
 };
@@ -24,71 +26,59 @@ use crate::{
 pub(super) struct Intake {
     context: Arc<SourceContext>,
     replies_tx: Replies,
-    /// Publishes for which the session has no room, and the room they take here. The first may have none.
-    held: VecDeque<(Payload, Option<Room>)>,
-    /// What came before the configuration.
-    early: VecDeque<Early>,
-    spare_room: SpareRoom,
+    publishes: Arc<PublishQueue>,
+    /// How full that was when it was last looked at.
+    level: Level,
+    /// Queries that came before the configuration.
+    early: VecDeque<Query>,
     /// Whether the connector is stopping: then nothing more is taken.
     closed: bool,
 }
 
-/// A message that waits for the session it belongs to.
-struct Early {
-    call: Call,
-    received_at: Instant,
-    room: Room,
-}
-
-enum Call {
-    Publish(Payload),
-    Query(ReplyTo, Payload),
-}
-
-/// Room beside that of the sessions, the same for all links of a source.
-#[derive(Clone)]
-pub(super) struct SpareRoom {
-    held: Budget,
-    early: Budget,
-}
-
-impl SpareRoom {
-    pub(super) fn new(options: &Options) -> Self {
-        Self { held: options.publish_room(), early: options.publish_room() }
-    }
-}
-
 impl Intake {
-    pub(super) fn new(context: Arc<SourceContext>, replies_tx: Replies, spare_room: SpareRoom) -> Self {
-        let (held, early) = (VecDeque::new(), VecDeque::new());
-        Self { context, replies_tx, held, early, spare_room, closed: false }
+    pub(super) fn new(
+        context: Arc<SourceContext>,
+        replies_tx: Replies,
+        publishes: Arc<PublishQueue>,
+    ) -> Self {
+        Self { context, replies_tx, publishes, level: Level::Free, early: VecDeque::new(), closed: false }
     }
 
-    /// Whether publishes wait for room.
-    pub(super) fn is_behind(&self) -> bool {
-        !self.held.is_empty()
+    /// Whether nothing more is to be read until there is [`room`](Self::room) for publishes. Where no handler will
+    /// ever make any, they are dropped instead.
+    pub(super) fn is_behind(&self, session: Option<&Session>) -> bool {
+        self.level != Level::Free && session.is_some_and(|session| !session.has_no_handler())
     }
 
-    /// Whether another publish could be held.
-    pub(super) fn has_room(&self) -> bool {
-        self.spare_room.held.has_room()
+    /// Whether another publish could wait all the same.
+    pub(super) fn has_spare_room(&self) -> bool {
+        self.level != Level::Overfull
     }
 
     /// Takes a publish. Where it has to give way to what comes behind it, it is dropped if it finds no room.
     pub(super) fn publish(&mut self, object: Payload, session: Option<&Session>, gives_way: bool) {
         self.context.counters.publishes.add_one();
-        match session {
-            _ if self.closed => self.context.publish_unhandled("the connector is stopping"),
-            Some(_)
-                if gives_way && self.is_behind() && self.spare_room.held.try_take(object.len()).is_err() =>
-            {
-                self.context.publish_unhandled("too many wait for a handler that awaits an acknowledgement");
+        let (taken, otherwise) = match session {
+            _ if self.closed => (Err(NoRoom), "the connector is stopping"),
+            None => {
+                let taken = self.publishes.push_early(object).map(|()| self.level);
+                (taken, "too many came before the configuration")
             }
-            Some(session) => self.hand_publish(object, None, session),
-            None => match self.spare_room.early.try_take(object.len()) {
-                Ok(room) => self.keep(Call::Publish(object), room),
-                Err(_) => self.context.publish_unhandled("too many came before the configuration"),
-            },
+            Some(session) => {
+                let (bound, otherwise) = match self.level {
+                    Level::Free => (Bound::None, ""),
+                    _ if session.has_no_handler() => (Bound::Full, "there is no handler"),
+                    _ if gives_way => {
+                        (Bound::Overfull, "too many wait for a handler that awaits an acknowledgement")
+                    }
+                    _ => (Bound::None, ""),
+                };
+                (session.publish(object, bound), otherwise)
+            }
+        };
+        match taken {
+            Ok(level) => self.level = level,
+            Err(NoRoom) => self.context.publish_unhandled(otherwise),
         }
     }
 
@@ -107,140 +97,76 @@ impl Intake {
             return None;
         };
         let reply_to = self.context.reply_to(address);
-        match session {
-            _ if self.closed => Some(self.refuse(&reply_to, &self.closing())),
-            Some(session) => self.hand_query(reply_to, object, Instant::now(), session),
-            None => {
-                let Ok(room) = self.spare_room.early.try_take(object.len()) else {
-                    let busy = QueryError::new(QueryError::BUSY, "source {0} is not configured yet");
-                    return Some(self.refuse(&reply_to, &busy.parameter(&self.context.name)));
-                };
-                self.keep(Call::Query(reply_to, object), room);
-                None
-            }
+        if self.closed {
+            return Some(self.refuse(&reply_to, &self.closing()));
         }
-    }
-
-    /// A session began: hands it what came early. Returns the answers to queries that are refused at once.
-    pub(super) fn session_began(&mut self, session: &Session) -> Vec<Bytes> {
-        let early = std::mem::take(&mut self.early);
-        let hand = |early: Early| match early.call {
-            Call::Publish(object) => {
-                self.hand_publish(object, Some(early.room), session);
-                None
-            }
-            Call::Query(reply_to, object) => self.hand_query(reply_to, object, early.received_at, session),
+        let Ok(slot) = Arc::clone(&self.context.query_slots).try_acquire_owned() else {
+            self.context.counters.queries_busy.add_one();
+            let busy = QueryError::new(QueryError::BUSY, "source {0} answers {1} queries already")
+                .parameter(&self.context.name)
+                .parameter(self.context.options.max_queries);
+            return Some(self.refuse(&reply_to, &busy));
         };
-        early.into_iter().filter_map(hand).collect()
+        let query = Query { object, reply_to, received_at: Instant::now(), slot };
+        match session {
+            Some(session) => session.query(query, self.replies_tx.clone()),
+            None => self.early.push_back(query),
+        }
+        None
     }
 
-    /// A session ends: the publishes it has no room for are still its own.
-    pub(super) fn session_ends(&mut self, session: &Session) {
-        for (object, room) in self.held.drain(..) {
-            session.publish(object, room);
+    /// A session began: hands it what came early.
+    pub(super) fn session_began(&mut self, session: &Session) {
+        self.level = session.publish_early();
+        for query in self.early.drain(..) {
+            session.query(query, self.replies_tx.clone());
         }
     }
 
     /// When the first early query has waited long enough.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        let queries = self.early.iter().filter(|early| matches!(early.call, Call::Query(..)));
-        queries.map(|early| early.received_at + self.context.options.query_deadline).min()
+        self.early.front().map(|query| query.received_at + self.context.options.query_deadline)
     }
 
     /// The answers to early queries that have waited too long.
     pub(super) fn overdue(&mut self, now: Instant) -> Vec<Bytes> {
         let deadline = self.context.options.query_deadline;
         let timeout = QueryError::timeout(&self.context.name, deadline);
-        self.refuse_early(|early| early.received_at + deadline <= now, &timeout)
+        let mut answers = Vec::new();
+        while let Some(query) = self.early.pop_front_if(|query| query.received_at + deadline <= now) {
+            answers.push(self.refuse(&query.reply_to, &timeout));
+        }
+        answers
     }
 
-    /// Waits until the session has room for the publish that is held; `None` where it will never have any.
-    pub(super) fn room(&self, session: Option<&Session>) -> impl Future<Output = Option<Room>> + use<> {
-        let first = self.held.front().map(|(object, _)| object);
-        let room = first.zip(session).map(|(object, session)| session.room(object.len()));
-        async {
-            match room {
-                Some(room) => room.await,
-                None => None,
+    /// Waits until there is room for publishes, or nobody who could make any.
+    ///
+    /// Cancel safe: it takes nothing.
+    pub(super) fn room(&self, session: Option<&Session>) -> impl Future<Output = ()> + use<> {
+        let (publishes, no_handler) = (Arc::clone(&self.publishes), session.map(Session::no_handler));
+        async move {
+            let Some(no_handler) = no_handler else { return };
+            tokio::select! {
+                () = publishes.room() => {}
+                () = no_handler => {}
             }
         }
     }
 
-    /// What [`room`](Self::room) waited for came: hands over the first publish that is held, and those behind it
-    /// for which there is room by now.
-    pub(super) fn release(&mut self, room: Option<Room>, session: Option<&Session>) {
-        let (Some(mut room), Some(session)) = (room, session) else {
-            if self.held.pop_front().is_some() {
-                self.context.publish_unhandled("there is no handler");
-            }
-            return;
-        };
-        while let Some((object, _)) = self.held.pop_front() {
-            session.publish(object, Some(room));
-            let next = self.held.front().and_then(|(object, _)| session.try_room(object.len()));
-            let Some(next) = next else { return };
-            room = next;
-        }
+    /// What [`room`](Self::room) waited for came.
+    pub(super) fn look_for_room(&mut self) {
+        self.level = self.publishes.level();
     }
 
     /// Takes nothing more. Returns the answers to queries that no session will see.
     pub(super) fn close(&mut self) -> Vec<Bytes> {
         self.closed = true;
-        let closing = self.closing();
-        self.refuse_early(|_| true, &closing)
-    }
-
-    fn keep(&mut self, call: Call, room: Room) {
-        self.early.push_back(Early { call, received_at: Instant::now(), room });
-    }
-
-    /// Answers those early queries that `wanted` says with `error`.
-    fn refuse_early(&mut self, wanted: impl Fn(&Early) -> bool, error: &QueryError) -> Vec<Bytes> {
-        let (refused, kept): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.early)
-            .into_iter()
-            .partition(|early| matches!(early.call, Call::Query(..)) && wanted(early));
-        self.early = kept;
-        let answer = |early: Early| match early.call {
-            Call::Query(reply_to, _) => Some(self.refuse(&reply_to, error)),
-            Call::Publish(_) => None,
-        };
-        refused.into_iter().filter_map(answer).collect()
+        let early = std::mem::take(&mut self.early);
+        early.iter().map(|query| self.refuse(&query.reply_to, &self.closing())).collect()
     }
 
     fn closing(&self) -> QueryError {
         QueryError::new(QueryError::CLOSING, "source {0} is closing").parameter(&self.context.name)
-    }
-
-    /// Hands over a publish, which takes `room` where it is early.
-    fn hand_publish(&mut self, object: Payload, room: Option<Room>, session: &Session) {
-        // Those that are held come first.
-        match session.try_room(object.len()) {
-            Some(room) if !self.is_behind() => session.publish(object, Some(room)),
-            _ if session.has_no_handler() => self.context.publish_unhandled("there is no handler"),
-            _ => {
-                // Nothing is read without room for it, but for the frame that finds there is none.
-                let room = self.spare_room.held.try_take(object.len()).ok().or(room);
-                self.held.push_back((object, room));
-            }
-        }
-    }
-
-    fn hand_query(
-        &self,
-        reply_to: ReplyTo,
-        object: Payload,
-        received_at: Instant,
-        session: &Session,
-    ) -> Option<Bytes> {
-        if let Ok(slot) = Arc::clone(&self.context.query_slots).try_acquire_owned() {
-            session.query(object, reply_to, self.replies_tx.clone(), received_at, slot);
-            return None;
-        }
-        self.context.counters.queries_busy.add_one();
-        let busy = QueryError::new(QueryError::BUSY, "source {0} answers {1} queries already")
-            .parameter(&self.context.name)
-            .parameter(self.context.options.max_queries);
-        Some(self.refuse(&reply_to, &busy))
     }
 
     /// The answer to a query that no handler will see.
@@ -256,11 +182,9 @@ impl Drop for Intake {
     /// The link is over: the callers of early queries are gone or answered, and no session will take the
     /// publishes.
     fn drop(&mut self) {
-        for early in std::mem::take(&mut self.early) {
-            if let Call::Publish(_) = early.call {
-                self.context.cut_off(|counters| &counters.publishes_abandoned);
-                self.context.publish_unhandled("the link was lost before the configuration came");
-            }
+        for _ in 0..self.publishes.drop_early() {
+            self.context.cut_off(|counters| &counters.publishes_abandoned);
+            self.context.publish_unhandled("the link was lost before the configuration came");
         }
     }
 }

@@ -132,7 +132,7 @@ impl<'a> Link<'a> {
             Pace { ping: NEVER, silence: NEVER, stall: dead_after }
         };
         Self {
-            intake: Intake::new(Arc::clone(context), replies_tx, sessions.spare_room().clone()),
+            intake: Intake::new(Arc::clone(context), replies_tx, Arc::clone(sessions.publishes())),
             sessions,
             reader,
             writer,
@@ -159,7 +159,7 @@ impl<'a> Link<'a> {
     /// afterwards.
     pub(super) async fn run(mut self) -> Ended {
         let end = self.turn().await;
-        self.leave_session();
+        self.sessions.leave();
         // The library has its answer to a close frame ready, and sends it with the next flush. Whoever else
         // ended the link loses nothing by one more.
         let written = timeout(CLOSE_DEADLINE, self.writer.drive()).await;
@@ -208,8 +208,8 @@ impl<'a> Link<'a> {
                     Ok(())
                 }
                 () = self.context.outbox.filled(), if self.may_notify() => Ok(()),
-                room = self.intake.room(self.sessions.current()), if self.intake.is_behind() => {
-                    self.intake.release(room, self.sessions.current());
+                () = self.intake.room(self.sessions.current()), if self.intake.is_behind(self.sessions.current()) => {
+                    self.intake.look_for_room();
                     Ok(())
                 }
                 () = self.context.outbox.stored(), if matches!(self.stop, Stop::Flushing(_)) && self.context.outbox.is_storing() => Ok(()),
@@ -249,7 +249,7 @@ impl<'a> Link<'a> {
 
     fn on_reconnect_asked(&mut self) -> Result<(), LinkEnd> {
         // A new session is wanted, be the handler persistent or not; without a link it was kept for the next one.
-        self.end_session();
+        self.sessions.end();
         // A handler that asks for it whenever it fails would fill the server with sessions.
         self.on(if self.is_hurried() { Event::ReconnectHurried } else { Event::ReconnectAsked })
     }
@@ -334,7 +334,7 @@ impl<'a> Link<'a> {
                 self.handshake = None;
             }
             Effect::AttachDelayed => {
-                self.leave_session();
+                self.sessions.leave();
                 self.attach_later("one session is asked for after another", HURRY);
             }
             Effect::Ignore(why) => {
@@ -355,7 +355,7 @@ impl<'a> Link<'a> {
 
     fn attach(&mut self) {
         self.context.set.authenticated();
-        self.leave_session();
+        self.sessions.leave();
         self.context.set_state(SourceState::Connecting);
         let (source, reconnect_secret) = (self.context.name.as_str(), self.context.reconnect_secret.expose());
         self.send(Outbound::ConnectExtension { source, reconnect_secret }.encode());
@@ -377,28 +377,10 @@ impl<'a> Link<'a> {
         self.attached_at.get_or_insert(now);
         self.configured_at = Some(now);
         self.deliveries.configured(now);
-        self.leave_session();
+        self.sessions.leave();
         if self.stop == Stop::No {
             let session = self.sessions.begin(config);
-            let refusals = self.intake.session_began(session);
-            self.send_replies(refusals);
-        }
-    }
-
-    /// The present session has no link for now: it ends, unless its handler is persistent.
-    fn leave_session(&mut self) {
-        self.hand_over();
-        self.sessions.leave();
-    }
-
-    fn end_session(&mut self) {
-        self.hand_over();
-        self.sessions.end();
-    }
-
-    fn hand_over(&mut self) {
-        if let Some(session) = self.sessions.current() {
-            self.intake.session_ends(session);
+            self.intake.session_began(session);
         }
     }
 
@@ -453,13 +435,13 @@ impl<'a> Link<'a> {
     /// socket. But while acknowledgements are awaited it is read on for some time, and after that without end: the
     /// handler that makes room may be waiting for them.
     fn may_read(&mut self) -> bool {
-        if !self.intake.is_behind() {
+        if !self.intake.is_behind(self.sessions.current()) {
             self.relieved = false;
             return self.writer.waiting() < READ_STOP;
         }
         let is_flushed = self.deliveries.is_flushed();
         self.relieved &= !is_flushed;
-        let reads_on = self.relieved || (self.intake.has_room() && !is_flushed);
+        let reads_on = self.relieved || (self.intake.has_spare_room() && !is_flushed);
         self.writer.waiting() < READ_STOP && reads_on
     }
 
@@ -527,7 +509,7 @@ impl<'a> Link<'a> {
     fn begin_stop(&mut self) {
         let closing = self.intake.close();
         self.send_replies(closing);
-        self.end_session();
+        self.sessions.end();
         if self.protocol.phase() != Phase::Attaching {
             self.phase_over = None;
         }

@@ -1,50 +1,374 @@
-//! [`PublishQueue`]: the publishes of one session, in wire order, beginning with those that the session
-//! before it did not get to.
+//! [`PublishQueue`]: the publishes of one source that wait for a handler, in wire order.
+//!
+//! Each is for the session that had the link when it came, or for one after that: what a session does not get to is
+//! there for the next one, as a publish has no second way to come. What comes before the configuration waits for the
+//! session that is to come.
+//!
+//! The queue is bounded, yet it takes whatever is [given](Feed::push) to it and says how [full](Level) it is: with
+//! the frame that is one too many the link reads no more, and the back-pressure reaches the server.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+};
 
-use tokio::sync::mpsc;
+use tokio::{sync::Notify, task::coop::consume_budget};
 
-use crate::{budget::Room, protocol::Payload};
+use crate::{budget::Costs, protocol::Payload};
 
-/// A publish, and the room it takes until it is handled.
-pub(super) type Queued = (Payload, Option<Room>);
-
-/// The session's end of its queue. What is left at its end goes to the next session: a publish has no
-/// second way to come.
+/// The publishes of one source.
 pub(super) struct PublishQueue {
-    /// What the session before left.
-    inherited: VecDeque<Queued>,
-    publishes_rx: mpsc::UnboundedReceiver<Queued>,
+    costs: Costs,
+    state: Mutex<State>,
+    /// Wakes the session that waits for a publish.
+    filled: Notify,
+    /// Wakes the link that waits for room.
+    drained: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// The sessions are numbered in the order in which they begin.
+    sessions: u64,
+    /// Sessions up to this one take what is left for them and then nothing more.
+    fed: u64,
+    /// The session that took last: those before it take nothing any more.
+    taking: u64,
+    /// Publishes, and the session that each came for.
+    queued: VecDeque<(u64, Payload)>,
+    /// What the queued ones cost, and those that are being handled.
+    used: usize,
+    /// What came before the configuration, and what that costs.
+    early: VecDeque<Payload>,
+    early_used: usize,
+    /// Whether a session waits for a publish, and the link for room.
+    is_session_waiting: bool,
+    is_link_waiting: bool,
+}
+
+/// How full the queue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    /// There is room for another one.
+    Free,
+    /// There is none.
+    Full,
+    /// There is as much again.
+    Overfull,
+}
+
+/// How full the queue may be with a publish that is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bound {
+    None,
+    Full,
+    Overfull,
+}
+
+/// There is no room for it.
+#[derive(Debug)]
+pub(super) struct NoRoom;
+
+/// Where the link gives publishes to one session. Dropping it tells the session that no more will come.
+pub(super) struct Feed {
+    queue: Arc<PublishQueue>,
+    session: u64,
+}
+
+/// Where one session takes its publishes, and what those before it left.
+pub(super) struct Publishes {
+    queue: Arc<PublishQueue>,
+    session: u64,
+}
+
+/// The room of a publish that was taken. Dropping it gives the room back.
+pub(super) struct Occupied<'a> {
+    queue: &'a PublishQueue,
+    cost: usize,
 }
 
 impl PublishQueue {
-    /// A queue, and the end at which the link fills it. It has no bound of its own: each publish brings the
-    /// room it takes.
-    pub(super) fn new() -> (mpsc::UnboundedSender<Queued>, Self) {
-        let (publishes_tx, publishes_rx) = mpsc::unbounded_channel();
-        (publishes_tx, Self { inherited: VecDeque::new(), publishes_rx })
+    pub(super) fn new(costs: Costs) -> Arc<Self> {
+        let (state, filled, drained) = (Mutex::default(), Notify::new(), Notify::new());
+        Arc::new(Self { costs, state, filled, drained })
     }
 
-    /// Puts what the session before left in front.
-    pub(super) fn inherit(&mut self, left: VecDeque<Queued>) {
-        self.inherited = left;
+    /// A session begins, behind all others.
+    pub(super) fn begin(self: &Arc<Self>) -> (Feed, Publishes) {
+        let mut state = self.lock();
+        state.sessions += 1;
+        let session = state.sessions;
+        (Feed { queue: Arc::clone(self), session }, Publishes { queue: Arc::clone(self), session })
     }
 
-    /// The next publish; `None` once the link has let go of the session and nothing is left.
+    /// Takes a publish that came before the configuration, while there is room apart for those.
+    pub(super) fn push_early(&self, object: Payload) -> Result<(), NoRoom> {
+        let cost = self.costs.of(object.len());
+        let mut state = self.lock();
+        if state.early_used + cost > self.costs.total() {
+            return Err(NoRoom);
+        }
+        state.early_used += cost;
+        state.early.push_back(object);
+        Ok(())
+    }
+
+    /// Gives up what came before a configuration that did not come. Returns how many those were.
+    pub(super) fn drop_early(&self) -> usize {
+        let mut state = self.lock();
+        state.early_used = 0;
+        std::mem::take(&mut state.early).len()
+    }
+
+    /// Gives up all that waits. Returns how many those were.
+    pub(super) fn drop_queued(&self) -> usize {
+        let mut state = self.lock();
+        let dropped = std::mem::take(&mut state.queued);
+        state.used -= dropped.iter().map(|(_, object)| self.costs.of(object.len())).sum::<usize>();
+        dropped.len()
+    }
+
+    /// Waits for room: not for one publish only, or the link would be woken for each.
     ///
-    /// Cancel safe: a publish is taken only when it is returned.
-    pub(super) async fn next(&mut self) -> Option<Queued> {
-        match self.inherited.pop_front() {
-            Some(queued) => Some(queued),
-            None => self.publishes_rx.recv().await,
+    /// Cancel safe: it takes nothing.
+    pub(super) async fn room(&self) {
+        loop {
+            let drained = self.drained.notified();
+            if self.lock().has_room_or_waits(self.low()) {
+                return;
+            }
+            drained.await;
         }
     }
 
-    /// What is left.
-    pub(super) fn into_left(mut self) -> VecDeque<Queued> {
-        self.publishes_rx.close();
-        self.inherited.extend(std::iter::from_fn(|| self.publishes_rx.try_recv().ok()));
-        self.inherited
+    /// How full it is now.
+    pub(super) fn level(&self) -> Level {
+        self.level_of(self.lock().used)
+    }
+
+    /// The level at which the link reads again.
+    fn low(&self) -> usize {
+        self.costs.total() - self.costs.least().max(self.costs.total() / 8)
+    }
+
+    fn level_of(&self, used: usize) -> Level {
+        match self.costs.total() {
+            total if used + self.costs.least() <= total => Level::Free,
+            total if used + self.costs.least() <= 2 * total => Level::Full,
+            _ => Level::Overfull,
+        }
+    }
+
+    fn wake_session(&self, mut state: MutexGuard<'_, State>) {
+        if std::mem::take(&mut state.is_session_waiting) {
+            drop(state);
+            self.filled.notify_waiters();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that can panic runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether there is room down to `low`; where there is none, the link is woken when there is.
+    fn has_room_or_waits(&mut self, low: usize) -> bool {
+        self.is_link_waiting = self.used > low;
+        !self.is_link_waiting
+    }
+
+    /// The next publish for `session`, or `None` where there will be no more. Whoever is to wait is woken.
+    fn next(&mut self, session: u64) -> Poll<Option<Payload>> {
+        if session < self.taking {
+            return Poll::Ready(None);
+        }
+        self.taking = session;
+        if let Some((_, object)) = self.queued.pop_front_if(|(for_session, _)| *for_session <= session) {
+            return Poll::Ready(Some(object));
+        }
+        self.is_session_waiting = session > self.fed;
+        if self.is_session_waiting { Poll::Pending } else { Poll::Ready(None) }
+    }
+}
+
+impl Feed {
+    /// Gives a publish to the session, behind those before it, unless that makes the queue fuller than `bound`.
+    pub(super) fn push(&self, object: Payload, bound: Bound) -> Result<Level, NoRoom> {
+        let cost = self.queue.costs.of(object.len());
+        let mut state = self.queue.lock();
+        let most = match bound {
+            Bound::None => usize::MAX,
+            Bound::Full => self.queue.costs.total(),
+            Bound::Overfull => 2 * self.queue.costs.total(),
+        };
+        if state.used + cost > most {
+            return Err(NoRoom);
+        }
+        state.used += cost;
+        let level = self.queue.level_of(state.used);
+        state.queued.push_back((self.session, object));
+        self.queue.wake_session(state);
+        Ok(level)
+    }
+
+    /// Gives the session what came before its configuration.
+    pub(super) fn push_early(&self) -> Level {
+        let mut state = self.queue.lock();
+        let early = std::mem::take(&mut state.early);
+        state.queued.extend(early.into_iter().map(|object| (self.session, object)));
+        state.used += std::mem::take(&mut state.early_used);
+        let level = self.queue.level_of(state.used);
+        self.queue.wake_session(state);
+        level
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        let mut state = self.queue.lock();
+        state.fed = state.fed.max(self.session);
+        self.queue.wake_session(state);
+    }
+}
+
+impl Publishes {
+    /// The next publish; `None` once the link has let go of the session and nothing is left for it.
+    ///
+    /// Cancel safe: a publish is taken only when it is returned.
+    pub(super) async fn next(&self) -> Option<(Payload, Occupied<'_>)> {
+        // Nothing else makes a handler that is always ready give way to other tasks.
+        consume_budget().await;
+        loop {
+            let filled = self.queue.filled.notified();
+            // Not in the scrutinee, where the lock would be held to the end.
+            let next = self.queue.lock().next(self.session);
+            match next {
+                Poll::Ready(Some(object)) => {
+                    let cost = self.queue.costs.of(object.len());
+                    return Some((object, Occupied { queue: &self.queue, cost }));
+                }
+                Poll::Ready(None) => return None,
+                Poll::Pending => filled.await,
+            }
+        }
+    }
+}
+
+impl Drop for Occupied<'_> {
+    fn drop(&mut self) {
+        let mut state = self.queue.lock();
+        state.used -= self.cost;
+        if state.is_link_waiting && state.used <= self.queue.low() {
+            state.is_link_waiting = false;
+            drop(state);
+            self.queue.drained.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn queue(messages: usize) -> Arc<PublishQueue> {
+        PublishQueue::new(Costs::new(messages, 1_000))
+    }
+
+    fn number(number: u32) -> Payload {
+        Payload::from_value(&number).unwrap()
+    }
+
+    /// The numbers that can be taken now, each handled at once.
+    fn taken(publishes: &Publishes) -> Vec<u32> {
+        let next = || publishes.next().now_or_never().flatten();
+        std::iter::from_fn(|| next().map(|(object, _)| object.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn what_a_session_does_not_get_to_is_there_for_the_next_one() {
+        let queue = queue(4);
+        let (feed, first) = queue.begin();
+        for n in 1..=2 {
+            feed.push(number(n), Bound::None).unwrap();
+        }
+        drop(feed);
+        let (feed, second) = queue.begin();
+        feed.push(number(3), Bound::None).unwrap();
+        let (object, _) = first.next().now_or_never().unwrap().unwrap();
+        assert_eq!(object.parse::<u32>().unwrap(), 1);
+        assert_eq!(taken(&second), [2, 3]);
+        feed.push(number(4), Bound::None).unwrap();
+        assert!(first.next().now_or_never().unwrap().is_none(), "it is over");
+        assert_eq!(queue.drop_queued(), 1);
+    }
+
+    #[test]
+    fn a_session_leaves_what_came_for_the_next_one() {
+        let queue = queue(4);
+        let (feed, first) = queue.begin();
+        feed.push(number(1), Bound::None).unwrap();
+        drop(feed);
+        let (feed, second) = queue.begin();
+        feed.push(number(2), Bound::None).unwrap();
+        assert_eq!((taken(&first), taken(&second)), (vec![1], vec![2]));
+        assert!(first.next().now_or_never().unwrap().is_none());
+        assert!(second.next().now_or_never().is_none(), "more may come");
+    }
+
+    #[test]
+    fn what_came_early_is_for_whoever_comes() {
+        let queue = queue(2);
+        for n in 1..=2 {
+            queue.push_early(number(n)).unwrap();
+        }
+        assert!(queue.push_early(number(3)).is_err());
+        let (feed, publishes) = queue.begin();
+        assert_eq!(feed.push_early(), Level::Full);
+        assert_eq!(taken(&publishes), [1, 2]);
+        queue.push_early(number(4)).unwrap();
+        assert_eq!(queue.drop_early(), 1);
+        assert_eq!(feed.push_early(), Level::Free);
+    }
+
+    #[test]
+    fn it_says_how_full_it_is_and_keeps_to_a_bound() {
+        let queue = queue(2);
+        let (feed, publishes) = queue.begin();
+        assert_eq!(feed.push(number(1), Bound::Full).unwrap(), Level::Free);
+        assert_eq!(feed.push(number(2), Bound::Full).unwrap(), Level::Full);
+        assert!(feed.push(number(3), Bound::Full).is_err());
+        assert_eq!(feed.push(number(3), Bound::Overfull).unwrap(), Level::Full);
+        assert_eq!(feed.push(number(4), Bound::Overfull).unwrap(), Level::Overfull);
+        assert!(feed.push(number(5), Bound::Overfull).is_err());
+        assert_eq!(feed.push(number(5), Bound::None).unwrap(), Level::Overfull);
+        assert!(queue.room().now_or_never().is_none());
+        assert_eq!(taken(&publishes), [1, 2, 3, 4, 5]);
+        assert!(queue.room().now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_is_woken() {
+        let queue = queue(1);
+        let (feed, publishes) = queue.begin();
+        let handled = tokio::spawn(async move {
+            let mut handled = 0;
+            while let Some((_, room)) = publishes.next().await {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                drop(room);
+                handled += 1;
+            }
+            handled
+        });
+        for n in 0..10 {
+            queue.room().await;
+            assert_eq!(feed.push(number(n), Bound::Full).unwrap(), Level::Full);
+        }
+        drop(feed);
+        assert_eq!(handled.await.unwrap(), 10);
     }
 }

@@ -98,7 +98,10 @@ mod tests {
     use super::*;
     use crate::{
         Answer, Rows,
-        connection::{query_call::Callee, session::Handler},
+        connection::{
+            query_call::{Callee, Query},
+            session::Handler,
+        },
         context::{Options, SourceContext},
         erased::{ErasedHandler, Fault},
         protocol::Payload,
@@ -125,15 +128,13 @@ mod tests {
     }
 
     fn call(callee: &Arc<Callee>, replies: mpsc::Sender<Reply>) -> QueryCall {
-        QueryCall {
-            callee: Arc::clone(callee),
-            received_at: Instant::now(),
+        let query = Query {
             object: Payload::NULL,
             reply_to: callee.context.reply_to("address".into()),
-            replies,
-            owed: callee.context.owed(),
+            received_at: Instant::now(),
             slot: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
-        }
+        };
+        QueryCall { callee: Arc::clone(callee), query, replies, owed: callee.context.owed() }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

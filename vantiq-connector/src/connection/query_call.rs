@@ -27,23 +27,28 @@ pub(super) struct Callee {
     pub(super) abandon: CancellationToken,
 }
 
-/// A query that is being answered. Whatever happens to the handler, [`answer`](Self::answer) sends exactly
-/// one terminal answer.
-pub(super) struct QueryCall {
-    pub(super) callee: Arc<Callee>,
-    pub(super) received_at: Instant,
+/// A query, as it came.
+pub(super) struct Query {
     pub(super) object: Payload,
     pub(super) reply_to: ReplyTo,
-    pub(super) replies: Replies,
-    /// The terminal answer.
-    pub(super) owed: Owed,
+    pub(super) received_at: Instant,
     /// The place among the queries that run side by side; held until the terminal answer is on its way.
     pub(super) slot: OwnedSemaphorePermit,
 }
 
+/// A query that is being answered. Whatever happens to the handler, [`answer`](Self::answer) sends exactly
+/// one terminal answer.
+pub(super) struct QueryCall {
+    pub(super) callee: Arc<Callee>,
+    pub(super) query: Query,
+    pub(super) replies: Replies,
+    /// The terminal answer.
+    pub(super) owed: Owed,
+}
+
 impl QueryCall {
     pub(super) async fn answer(self) {
-        let Self { callee, received_at, object, reply_to, replies, owed, slot } = self;
+        let Self { callee, query: Query { object, reply_to, received_at, slot }, replies, owed } = self;
         let options = &callee.context.options;
         let streaming = Arc::new(Streaming::new(
             reply_to,
@@ -253,15 +258,15 @@ mod tests {
         let (replies, replies_rx) = mpsc::channel(room);
         let (handler_tx, handler_rx) = watch::channel(handler);
         let (abandon, begun_at) = (CancellationToken::new(), Instant::now());
-        let call = QueryCall {
-            reply_to: context.reply_to("address".into()),
-            owed: context.owed(),
-            callee: Arc::new(Callee { context, handler_rx, abandon: abandon.clone() }),
-            received_at: begun_at,
+        let query = Query {
             object: Payload::NULL,
-            replies,
+            reply_to: context.reply_to("address".into()),
+            received_at: begun_at,
             slot: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
         };
+        let owed = context.owed();
+        let callee = Arc::new(Callee { context, handler_rx, abandon: abandon.clone() });
+        let call = QueryCall { callee, query, replies, owed };
         tokio::spawn(call.answer());
         Running { replies_rx, abandon, handler_tx, begun_at }
     }

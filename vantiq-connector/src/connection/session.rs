@@ -3,14 +3,13 @@
 //! A session is a task of its own. The link hands it publishes and queries and never waits for it.
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use anyhow::anyhow;
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc, watch},
+    sync::watch,
     task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -20,18 +19,17 @@ use tracing::{Instrument, Span, debug, error, info};
 use super::{
     backoff::{Backoff, BackoffRange, Jitter},
     publish_call,
-    publish_queue::{PublishQueue, Queued},
+    publish_queue::{Bound, Feed, Level, NoRoom, Publishes},
     queries::Queries,
-    query_call::{Callee, QueryCall},
+    query_call::{Callee, Query, QueryCall},
 };
 use crate::{
     QueryError, Source,
-    budget::{Budget, Room},
     contain::Contained,
     context::{LAST_CALL, Scope, SourceContext},
     erased::{ErasedHandler, ErasedSource, Fault},
     protocol::Payload,
-    query::{Replies, ReplyTo},
+    query::Replies,
     telemetry::SourceState,
 };
 
@@ -45,16 +43,15 @@ pub(super) enum Handler {
     Missing(QueryError),
 }
 
-/// A session that was told to end. It gives back the publishes it did not get to.
-pub(super) type Ending = JoinHandle<VecDeque<Queued>>;
+/// A session that was told to end.
+pub(super) type Ending = JoinHandle<()>;
 
 /// One session, as the link sees it.
 pub(super) struct Session {
     config: Payload,
     voice: Voice,
-    publishes_tx: mpsc::UnboundedSender<Queued>,
+    publishes: Feed,
     callee: Arc<Callee>,
-    room: Budget,
     stages: Stages,
     /// Dropping the session ends it, too.
     _ending: DropGuard,
@@ -86,10 +83,9 @@ impl Session {
         context: Arc<SourceContext>,
         handler: Arc<dyn ErasedSource>,
         config: Payload,
-        room: Budget,
+        (feed, publishes): (Feed, Publishes),
         previous: Option<Ending>,
     ) -> Self {
-        let (publishes_tx, publishes) = PublishQueue::new();
         let (handler_tx, handler_rx) = watch::channel(Handler::Connecting);
         let stages = Stages {
             ending: CancellationToken::new(),
@@ -111,7 +107,7 @@ impl Session {
         let task = tokio::spawn(run.run(previous).instrument(Span::current()));
         let ending = stages.ending.clone().drop_guard();
         let callee = Arc::new(Callee { context, handler_rx, abandon: stages.abandon.clone() });
-        Self { config, voice, publishes_tx, callee, room, stages, _ending: ending, task }
+        Self { config, voice, publishes: feed, callee, stages, _ending: ending, task }
     }
 
     /// Whether it was made from a configuration equal to `config`.
@@ -129,47 +125,38 @@ impl Session {
         self.voice.attach();
     }
 
-    /// Room for a publish of `len` bytes, where there is some now.
-    pub(super) fn try_room(&self, len: usize) -> Option<Room> {
-        self.room.try_take(len).ok()
+    /// Whether there is no handler at present, so that nothing makes room.
+    pub(super) fn has_no_handler(&self) -> bool {
+        let handler_rx = &self.callee.handler_rx;
+        // Nor once the session's task is over, whatever it said last.
+        matches!(&*handler_rx.borrow(), Handler::Missing(_)) || handler_rx.has_changed().is_err()
     }
 
-    /// Waits for room for a publish; `None` where there is no handler that could ever make room.
+    /// Waits until there is none.
     ///
-    /// Cancel safe: both waits are, and neither takes anything before it is over.
-    pub(super) fn room(&self, len: usize) -> impl Future<Output = Option<Room>> + use<> {
-        let (room, mut handler_rx) = (self.room.clone(), self.callee.handler_rx.clone());
+    /// Cancel safe: it only waits.
+    pub(super) fn no_handler(&self) -> impl Future<Output = ()> + use<> {
+        let mut handler_rx = self.callee.handler_rx.clone();
         async move {
-            tokio::select! {
-                room = room.take(len) => room,
-                _ = handler_rx.wait_for(|handler| matches!(handler, Handler::Missing(_))) => None,
-            }
+            // The session's task tells it before it ends.
+            let _ = handler_rx.wait_for(|handler| matches!(handler, Handler::Missing(_))).await;
         }
     }
 
-    /// Whether there is no handler at present, so that nothing makes room.
-    pub(super) fn has_no_handler(&self) -> bool {
-        matches!(&*self.callee.handler_rx.borrow(), Handler::Missing(_))
+    /// Queues a publish behind those before it, unless that makes the queue fuller than `bound`.
+    pub(super) fn publish(&self, object: Payload, bound: Bound) -> Result<Level, NoRoom> {
+        self.publishes.push(object, bound)
     }
 
-    /// Queues a publish behind those before it.
-    pub(super) fn publish(&self, object: Payload, room: Option<Room>) {
-        // The session's task holds the other end until this one is dropped.
-        let _ = self.publishes_tx.send((object, room));
+    /// Queues what came before the configuration.
+    pub(super) fn publish_early(&self) -> Level {
+        self.publishes.push_early()
     }
 
     /// Answers a query, beside all others.
-    pub(super) fn query(
-        &self,
-        object: Payload,
-        reply_to: ReplyTo,
-        replies: Replies,
-        received_at: Instant,
-        slot: OwnedSemaphorePermit,
-    ) {
+    pub(super) fn query(&self, query: Query, replies: Replies) {
         let (callee, owed) = (Arc::clone(&self.callee), self.callee.context.owed());
-        let call = QueryCall { callee, received_at, object, reply_to, replies, owed, slot };
-        self.stages.queries.answer(call);
+        self.stages.queries.answer(QueryCall { callee, query, replies, owed });
     }
 
     /// Lets the session end, which takes at most its grace. The task ends after the handler's `close`.
@@ -236,14 +223,13 @@ struct Run {
     /// Of what the handler spawns, or what the present attempt to make one did.
     scope: Scope,
     config: Payload,
-    publishes: PublishQueue,
+    publishes: Publishes,
     handler_tx: watch::Sender<Handler>,
     stages: Stages,
 }
 
 impl Run {
-    /// Returns the publishes that it did not get to.
-    async fn run(mut self, previous: Option<Ending>) -> VecDeque<Queued> {
+    async fn run(mut self, previous: Option<Ending>) {
         self.after(previous).await;
         if self.stages.ending.is_cancelled() && self.stages.queries.is_empty() {
             // Another configuration came meanwhile: nobody needs a handler made from this one. But queries that
@@ -257,24 +243,20 @@ impl Run {
             self.voice.say(SourceState::Connected);
             info!("connected");
             tokio::select! {
-                () = serve(&self.context, &mut self.publishes, &**handler, &self.stages.queries) => {}
+                () = serve(&self.context, &self.publishes, &**handler, &self.stages.queries) => {}
                 () = self.stages.grace_over(self.context.options.grace) => {}
             }
         }
-        self.let_go(handler).await
+        self.let_go(handler).await;
     }
 
     /// Waits until the session before has let go of what this one will take.
-    async fn after(&mut self, previous: Option<Ending>) {
+    async fn after(&self, previous: Option<Ending>) {
         let Some(previous) = previous else { return };
         let patience = self.context.options.end_of_session() * 2;
-        let Ok(left) = timeout(patience, previous).await else {
-            error!(
-                "a handler of the last session blocks its thread; going on without its `close` and publishes"
-            );
-            return;
-        };
-        self.publishes.inherit(left.unwrap_or_default());
+        if timeout(patience, previous).await.is_err() {
+            error!("a handler of the last session blocks its thread; going on without its `close`");
+        }
     }
 
     /// Builds the handler; tries again, with growing delays, until that succeeds or the session ends.
@@ -337,7 +319,7 @@ impl Run {
 
     /// Waits for `delay`, or without one for ever; `false` where the session ended instead. Without a delay
     /// nobody will ever take the publishes, so they are dropped as they come.
-    async fn pause(&mut self, delay: Option<Duration>) -> bool {
+    async fn pause(&self, delay: Option<Duration>) -> bool {
         let Some(delay) = delay else {
             while let Some((_, room)) = self.publishes.next().await {
                 drop(room);
@@ -352,7 +334,7 @@ impl Run {
     }
 
     /// Ends what is still running, then closes the handler.
-    async fn let_go(self, handler: Option<Arc<dyn ErasedHandler>>) -> VecDeque<Queued> {
+    async fn let_go(self, handler: Option<Arc<dyn ErasedHandler>>) {
         // A session can be over only once it was told to end; then these are no news, or the grace is over.
         self.stages.abandon.cancel();
         self.stages.queries.close();
@@ -370,7 +352,6 @@ impl Run {
             self.context.cut_off(|counters| &counters.handlers_abandoned);
         }
         debug!("session ended");
-        self.publishes.into_left()
     }
 }
 
@@ -384,7 +365,7 @@ async fn last_call(ended: impl Future<Output = ()>) {
 /// Handles publishes one at a time until no more can come, then waits for the queries.
 async fn serve(
     context: &SourceContext,
-    publishes: &mut PublishQueue,
+    publishes: &Publishes,
     handler: &dyn ErasedHandler,
     queries: &Queries,
 ) {

@@ -8,20 +8,16 @@ use std::sync::Arc;
 use tracing::info;
 
 use super::{
-    intake::SpareRoom,
+    publish_queue::PublishQueue,
     session::{Ending, Session},
 };
-use crate::{budget::Budget, context::SourceContext, erased::ErasedSource, protocol::Payload};
+use crate::{context::SourceContext, erased::ErasedSource, protocol::Payload};
 
 /// The sessions of one source: one at most, and the one before, which may still be ending.
 pub(super) struct Sessions {
     context: Arc<SourceContext>,
     handler: Arc<dyn ErasedSource>,
-    /// For the publishes that wait for a handler. One for all sessions, as they pass from one to the next.
-    room: Budget,
-    /// For the publishes that find no room there, and for what comes before a configuration. For all links, as what
-    /// one of them takes may outlive it.
-    spare_room: SpareRoom,
+    publishes: Arc<PublishQueue>,
     current: Option<Session>,
     /// A persistent session without a link.
     kept: Option<Session>,
@@ -30,12 +26,12 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub(super) fn new(context: Arc<SourceContext>, handler: Arc<dyn ErasedSource>) -> Self {
-        let (room, spare_room) = (context.options.publish_room(), SpareRoom::new(&context.options));
-        Self { context, handler, room, spare_room, current: None, kept: None, ending: None }
+        let publishes = PublishQueue::new(context.options.publish_costs());
+        Self { context, handler, publishes, current: None, kept: None, ending: None }
     }
 
-    pub(super) const fn spare_room(&self) -> &SpareRoom {
-        &self.spare_room
+    pub(super) const fn publishes(&self) -> &Arc<PublishQueue> {
+        &self.publishes
     }
 
     pub(super) const fn current(&self) -> Option<&Session> {
@@ -53,7 +49,7 @@ impl Sessions {
         self.end();
         self.context.counters.sessions.add_one();
         let (context, handler) = (Arc::clone(&self.context), Arc::clone(&self.handler));
-        let session = Session::begin(context, handler, config, self.room.clone(), self.ending.take());
+        let session = Session::begin(context, handler, config, self.publishes.begin(), self.ending.take());
         self.current.insert(session)
     }
 
@@ -83,9 +79,9 @@ impl Sessions {
     pub(super) async fn ended(&mut self) {
         if let Some(ending) = &mut self.ending {
             // The task catches the panics of handlers; were it to panic itself, it has ended all the same.
-            let left = ending.await.unwrap_or_default();
+            let _ = ending.await;
             self.ending = None;
-            for _ in left {
+            for _ in 0..self.publishes.drop_queued() {
                 self.context.cut_off(|counters| &counters.publishes_abandoned);
                 self.context.publish_unhandled("the connector is stopping");
             }
@@ -110,7 +106,10 @@ mod tests {
         time::{Instant, sleep},
     };
 
-    use super::*;
+    use super::{
+        super::{publish_queue::Bound, query_call::Query},
+        *,
+    };
     use crate::{
         Answer, QueryError, Rows, Source, SourcePattern, SourceState,
         context::Options,
@@ -200,8 +199,7 @@ mod tests {
     }
 
     fn publish(sessions: &Sessions, number: u32) {
-        let session = sessions.current().unwrap();
-        session.publish(json(number), session.try_room(1));
+        sessions.current().unwrap().publish(json(number), Bound::None).unwrap();
     }
 
     /// Asks the session that began last. Returns the way of the answer.
@@ -209,7 +207,8 @@ mod tests {
         let (replies, replies_rx) = mpsc::channel(1);
         let slot = Arc::clone(&context.query_slots).try_acquire_owned().unwrap();
         let reply_to = context.reply_to("address".into());
-        sessions.current().unwrap().query(Payload::NULL, reply_to, replies, Instant::now(), slot);
+        let query = Query { object: Payload::NULL, reply_to, received_at: Instant::now(), slot };
+        sessions.current().unwrap().query(query, replies);
         replies_rx
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Chance;
 use crate::{
     OverflowPolicy,
-    budget::Budget,
+    budget::Costs,
     delivery::{Outbox, Window},
     transport::CustomDial,
 };
@@ -86,8 +86,8 @@ impl Default for Options {
 }
 
 impl Options {
-    pub(crate) fn publish_room(&self) -> Budget {
-        Budget::new(self.publish_queue.messages, self.publish_queue.bytes)
+    pub(crate) fn publish_costs(&self) -> Costs {
+        Costs::new(self.publish_queue.messages, self.publish_queue.bytes)
     }
 
     pub(crate) fn outbox(&self) -> Outbox {

@@ -17,7 +17,7 @@ use super::{
     receipt,
     store::{Drawer, Kept},
 };
-use crate::budget::{Budget, NoRoom, Room};
+use crate::budget::{Budget, Costs, NoRoom, Room};
 
 /// What happens to a notification when the outbox is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -192,7 +192,7 @@ impl Outbox {
     pub(crate) fn new(policy: OverflowPolicy, messages: usize, bytes: usize) -> Self {
         Self {
             policy,
-            budget: Budget::new(messages, bytes),
+            budget: Budget::new(Costs::new(messages, bytes)),
             demand: Demand::default(),
             drawer: None,
             waiting: Mutex::default(),
