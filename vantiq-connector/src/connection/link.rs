@@ -29,7 +29,7 @@ use crate::{
     protocol::{Inbound, Outbound, Payload, excerpt},
     query::{Owed, Reply},
     telemetry::SourceState,
-    transport::{Frame, FrameOut, FrameReader, FrameWriter, Socket},
+    transport::{Frame, FrameOut, Socket, SocketEvent, TransportError},
 };
 
 /// Answers of queries that wait for the link; a handler that streams faster waits for room.
@@ -40,7 +40,7 @@ const WRITE_AHEAD: usize = 128;
 const READ_STOP: usize = 1_024;
 /// Frames taken one after the other before all else has its turn.
 const READ_AHEAD: usize = 128;
-/// Terminal answers that may still be with the writer: more than it ever holds.
+/// Terminal answers that may still be with the socket: more than it ever holds.
 const MOST_UNSENT: usize = 2 * READ_STOP;
 /// The delays of `connectExtension` after a refusal, on the same link (`docs/PROTOCOL.md`, section 5).
 const ATTACH_BACKOFF: BackoffRange =
@@ -58,8 +58,7 @@ const NEVER: Duration = Duration::from_hours(100 * 365 * 24);
 pub(super) struct Link<'a> {
     context: &'a Arc<SourceContext>,
     sessions: &'a mut Sessions,
-    reader: FrameReader,
-    writer: FrameWriter,
+    socket: Socket,
     protocol: Protocol,
     /// When the present phase is over.
     phase_over: Option<Instant>,
@@ -81,7 +80,7 @@ pub(super) struct Link<'a> {
     intake: Intake,
     deliveries: Deliveries,
     replies_rx: mpsc::Receiver<Reply>,
-    /// The terminal answers that were given to the writer and may still be there.
+    /// The terminal answers that were given to the socket and may still be there.
     unsent: VecDeque<Owed>,
     stop: Stop,
 }
@@ -123,7 +122,6 @@ impl<'a> Link<'a> {
         handshake: OwnedSemaphorePermit,
     ) -> Self {
         let now = Instant::now();
-        let (reader, writer) = socket.split();
         let (replies_tx, replies_rx) = mpsc::channel(REPLIES);
         let dead_after = context.options.dead_after;
         let pace = if context.set.config.send_pings {
@@ -134,8 +132,7 @@ impl<'a> Link<'a> {
         Self {
             intake: Intake::new(Arc::clone(context), replies_tx, Arc::clone(sessions.publishes())),
             sessions,
-            reader,
-            writer,
+            socket,
             protocol: Protocol::new(),
             phase_over: None,
             attach_backoff: Backoff::new(ATTACH_BACKOFF, Jitter::Equal),
@@ -162,8 +159,10 @@ impl<'a> Link<'a> {
         self.sessions.leave();
         // The library has its answer to a close frame ready, and sends it with the next flush. Whoever else
         // ended the link loses nothing by one more.
-        let written = timeout(CLOSE_DEADLINE, self.writer.drive()).await;
-        self.written(matches!(written, Ok(Ok(()))));
+        let written = timeout(CLOSE_DEADLINE, self.socket.write()).await;
+        if matches!(written, Ok(Ok(()))) {
+            self.written();
+        }
         let proven = self.useful || self.attached_at.is_some_and(|at| at.elapsed() >= PROOF);
         Ended { end: if self.stop == Stop::No { end } else { LinkEnd::Stopped }, proven }
     }
@@ -188,7 +187,7 @@ impl<'a> Link<'a> {
             if wake_at < wake.deadline() || wake.is_elapsed() {
                 wake.as_mut().reset(wake_at);
             }
-            // Cancel safety: `drive` and `next` keep their state in the socket; `recv`, `filled`, `stored`, `room` and
+            // Cancel safety: `next` keeps its state in the socket; `recv`, `filled`, `stored`, `room` and
             // the notifications take nothing before they are over; `ended` gives up its handle only when the
             // task has ended.
             let outcome = tokio::select! {
@@ -198,11 +197,7 @@ impl<'a> Link<'a> {
                 }
                 () = self.context.reconnect.notified(), if self.stop == Stop::No => self.on_reconnect_asked(),
                 () = &mut wake => self.on_time(Instant::now()),
-                written = self.writer.drive(), if self.writer.has_work() => {
-                    self.written(written.is_ok());
-                    written.map_err(LinkEnd::Lost)
-                }
-                frame = self.reader.next(), if may_read => frame.map_err(LinkEnd::Lost).and_then(|frame| self.on_frame(frame)),
+                event = self.socket.next(may_read), if may_read || self.socket.has_work() => self.on_socket(event),
                 Some(reply) = self.replies_rx.recv(), if may_answer => {
                     self.send_replies([reply]);
                     Ok(())
@@ -231,7 +226,7 @@ impl<'a> Link<'a> {
             if !self.may_read() {
                 break;
             }
-            let Some(frame) = self.reader.ready().await else { break };
+            let Some(frame) = self.socket.ready().await else { break };
             self.on_frame(frame.map_err(LinkEnd::Lost)?)?;
         }
         Ok(())
@@ -240,7 +235,7 @@ impl<'a> Link<'a> {
     /// Takes the answers that are there already. Returns whether more may come.
     fn take_replies(&mut self, now: Instant) -> bool {
         let holds = self.deliveries.holds_answers(now);
-        while !holds && self.writer.waiting() < WRITE_AHEAD {
+        while !holds && self.socket.waiting() < WRITE_AHEAD {
             let Ok(reply) = self.replies_rx.try_recv() else { return true };
             self.send_replies([reply]);
         }
@@ -252,6 +247,16 @@ impl<'a> Link<'a> {
         self.sessions.end();
         // A handler that asks for it whenever it fails would fill the server with sessions.
         self.on(if self.is_hurried() { Event::ReconnectHurried } else { Event::ReconnectAsked })
+    }
+
+    fn on_socket(&mut self, event: Result<SocketEvent, TransportError>) -> Result<(), LinkEnd> {
+        match event.map_err(LinkEnd::Lost)? {
+            SocketEvent::Frame(frame) => self.on_frame(frame),
+            SocketEvent::Written => {
+                self.written();
+                Ok(())
+            }
+        }
     }
 
     fn on_frame(&mut self, frame: Frame) -> Result<(), LinkEnd> {
@@ -386,14 +391,12 @@ impl<'a> Link<'a> {
 
     fn send(&mut self, frame: Bytes) {
         let binary = self.context.set.config.binary_frames;
-        self.writer.push(if binary { FrameOut::Binary(frame) } else { FrameOut::Text(frame) });
+        self.socket.push(if binary { FrameOut::Binary(frame) } else { FrameOut::Text(frame) });
     }
 
-    /// The writer had something to do, and whether it did it all.
-    fn written(&mut self, all: bool) {
-        if all {
-            self.unsent.drain(..).for_each(Owed::paid);
-        }
+    /// The socket has written all that was given to it.
+    fn written(&mut self) {
+        self.unsent.drain(..).for_each(Owed::paid);
     }
 
     fn send_replies(&mut self, replies: impl IntoIterator<Item = impl Into<Reply>>) {
@@ -404,7 +407,7 @@ impl<'a> Link<'a> {
             if self.unsent.len() > MOST_UNSENT
                 && let Some(owed) = self.unsent.pop_front()
             {
-                // So many are behind it that it has left the writer, be that never empty.
+                // So many are behind it that it has left the socket's queue, be that never empty.
                 owed.paid();
             }
             self.deliveries.sent_other(Other::Answer, Instant::now());
@@ -420,14 +423,14 @@ impl<'a> Link<'a> {
     }
 
     fn watch_traffic(&mut self, now: Instant) {
-        let (writer, read) = (&self.writer, self.reader.read());
-        let traffic = Traffic { read, written: writer.written(), drained: writer.drained() };
-        self.heartbeat.traffic(traffic, writer.has_work(), now);
+        let socket = &self.socket;
+        let traffic = Traffic { read: socket.read(), written: socket.written(), drained: socket.drained() };
+        self.heartbeat.traffic(traffic, socket.has_work(), now);
     }
 
     fn ping(&mut self) -> u64 {
         self.pings += 1;
-        self.writer.push(FrameOut::Ping(self.pings));
+        self.socket.push(FrameOut::Ping(self.pings));
         self.pings
     }
 
@@ -437,18 +440,18 @@ impl<'a> Link<'a> {
     fn may_read(&mut self) -> bool {
         if !self.intake.is_behind(self.sessions.current()) {
             self.relieved = false;
-            return self.writer.waiting() < READ_STOP;
+            return self.socket.waiting() < READ_STOP;
         }
         let is_flushed = self.deliveries.is_flushed();
         self.relieved &= !is_flushed;
         let reads_on = self.relieved || (self.intake.has_spare_room() && !is_flushed);
-        self.writer.waiting() < READ_STOP && reads_on
+        self.socket.waiting() < READ_STOP && reads_on
     }
 
     /// Whether the next notification may be sent.
     fn may_notify(&self) -> bool {
         self.protocol.phase() == Phase::Attached
-            && self.writer.waiting() < WRITE_AHEAD
+            && self.socket.waiting() < WRITE_AHEAD
             && self.deliveries.has_room()
     }
 
@@ -535,9 +538,9 @@ impl<'a> Link<'a> {
         // First asked what comes back into the outbox, then what is in it.
         let delivered = !self.context.outbox.is_storing() && self.deliveries.is_flushed();
         // Behind the close frame there is little time left.
-        let flushed = answered && !self.writer.has_work() && (delivered || !may_deliver);
+        let flushed = answered && !self.socket.has_work() && (delivered || !may_deliver);
         if matches!(self.stop, Stop::Flushing(_)) && flushed {
-            self.writer.push(FrameOut::Close);
+            self.socket.push(FrameOut::Close);
             self.stop = Stop::Closing(Instant::now() + CLOSE_DEADLINE);
         }
     }

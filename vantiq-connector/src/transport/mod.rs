@@ -16,4 +16,4 @@ pub(crate) use net::CustomDial;
 pub(crate) use proxy::Proxy;
 pub(crate) use tls::CertificateFile;
 pub(crate) use url::Endpoint;
-pub(crate) use ws::{Frame, FrameOut, FrameReader, FrameWriter, Socket};
+pub(crate) use ws::{Frame, FrameOut, Socket, SocketEvent};

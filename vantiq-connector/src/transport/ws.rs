@@ -12,10 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{
-    Sink, StreamExt,
-    stream::{SplitSink, SplitStream},
-};
+use futures_util::{Sink, StreamExt};
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::{
     WebSocketStream,
@@ -78,31 +75,16 @@ pub(super) fn config() -> WebSocketConfig {
         .max_frame_size(Some(MAX_MESSAGE))
 }
 
-/// An open WebSocket.
+/// An open WebSocket, and a short queue of frames that drains into it.
 pub(crate) struct Socket {
     stream: Stream,
     traffic: Traffic,
-}
-
-impl Socket {
-    /// `traffic` counts what passes through `stream`.
-    pub(super) fn new(stream: Stream, traffic: Traffic) -> Self {
-        Self { stream, traffic }
-    }
-
-    /// The two directions, to be used by one task.
-    pub(crate) fn split(self) -> (FrameReader, FrameWriter) {
-        let (sink, stream) = self.stream.split();
-        let writer = FrameWriter {
-            sink,
-            frames: VecDeque::new(),
-            dirty: false,
-            written: self.traffic.written,
-            full_at: None,
-            drained: 0,
-        };
-        (FrameReader { stream, read: self.traffic.read }, writer)
-    }
+    frames: VecDeque<Message>,
+    /// Whether the stream holds frames that were not flushed.
+    dirty: bool,
+    /// The bytes that had been written when the operating system took no more.
+    full_at: Option<u64>,
+    drained: u64,
 }
 
 /// What came in.
@@ -116,29 +98,94 @@ pub(crate) enum Frame {
     Pong(Option<u64>),
 }
 
-/// The inbound half of a [`Socket`].
-pub(crate) struct FrameReader {
-    stream: SplitStream<Stream>,
-    read: Arc<AtomicU64>,
+/// A frame to send.
+#[derive(Debug, Clone)]
+pub(crate) enum FrameOut {
+    Text(Bytes),
+    Binary(Bytes),
+    Ping(u64),
+    Close,
 }
 
-impl FrameReader {
+/// What [`Socket::next`] waited for.
+#[derive(Debug)]
+pub(crate) enum SocketEvent {
+    /// A frame came.
+    Frame(Frame),
+    /// All frames were written and flushed.
+    Written,
+}
+
+impl Socket {
+    /// `traffic` counts what passes through `stream`.
+    pub(super) fn new(stream: Stream, traffic: Traffic) -> Self {
+        Self { stream, traffic, frames: VecDeque::new(), dirty: false, full_at: None, drained: 0 }
+    }
+
     /// Bytes that came in since the socket was opened, be it only parts of a frame.
     pub(crate) fn read(&self) -> u64 {
-        self.read.load(Ordering::Relaxed)
+        self.traffic.read.load(Ordering::Relaxed)
     }
 
-    /// The next frame. Pings are answered by the library beneath.
+    /// Bytes that the operating system has taken since the socket was opened.
+    pub(crate) fn written(&self) -> u64 {
+        self.traffic.written.load(Ordering::Relaxed)
+    }
+
+    /// How often the operating system took bytes again after it had taken no more. It does so when the peer
+    /// has acknowledged some: a sign of life.
+    pub(crate) const fn drained(&self) -> u64 {
+        self.drained
+    }
+
+    /// Frames that wait to be written.
+    pub(crate) fn waiting(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Whether anything waits to be written or flushed.
+    pub(crate) fn has_work(&self) -> bool {
+        self.dirty || !self.frames.is_empty()
+    }
+
+    /// Appends a frame; the caller looks at [`waiting`](Self::waiting) first.
+    pub(crate) fn push(&mut self, frame: FrameOut) {
+        self.frames.push_back(match frame {
+            // JSON text is UTF-8, always; were it not, a binary frame carries it as well.
+            FrameOut::Text(text) if std::str::from_utf8(&text).is_ok() => {
+                Message::Text(Utf8Bytes::try_from(text).unwrap_or_default())
+            }
+            FrameOut::Text(bytes) | FrameOut::Binary(bytes) => Message::Binary(bytes),
+            FrameOut::Ping(number) => Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes())),
+            FrameOut::Close => Message::Close(Some(CloseFrame {
+                code: CloseCode::Normal,
+                reason: Utf8Bytes::from_static(""),
+            })),
+        });
+    }
+
+    /// Writes what waits, and waits for a frame where `reads` says so; whichever is done first.
     ///
-    /// Cancel safe: it only polls a stream.
-    pub(crate) async fn next(&mut self) -> Result<Frame, TransportError> {
-        poll_fn(|cx| self.poll_next(cx)).await
+    /// Cancel safe: it only polls, and a frame leaves the queue in the same poll in which the stream takes it.
+    pub(crate) async fn next(&mut self, reads: bool) -> Result<SocketEvent, TransportError> {
+        poll_fn(|cx| {
+            if self.has_work()
+                && let Poll::Ready(written) = self.poll_written(cx)
+            {
+                return Poll::Ready(written.map(|()| SocketEvent::Written));
+            }
+            if !reads {
+                return Poll::Pending;
+            }
+            self.poll_frame(cx).map_ok(SocketEvent::Frame)
+        })
+        .await
     }
 
-    /// The next frame, where it is there already.
+    /// The next frame, where it is there already. Pings are answered by the library beneath.
     pub(crate) async fn ready(&mut self) -> Option<Result<Frame, TransportError>> {
         poll_fn(|cx| {
-            Poll::Ready(match self.poll_next(cx) {
+            Poll::Ready(match self.poll_frame(cx) {
                 Poll::Ready(frame) => Some(frame),
                 Poll::Pending => None,
             })
@@ -146,7 +193,15 @@ impl FrameReader {
         .await
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, TransportError>> {
+    /// Writes what waits and flushes. One flush for all that is there: flushing after each message costs
+    /// twenty times as much.
+    ///
+    /// Cancel safe: a frame leaves the queue in the same poll in which the stream takes it.
+    pub(crate) async fn write(&mut self) -> Result<(), TransportError> {
+        poll_fn(|cx| self.poll_written(cx)).await
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, TransportError>> {
         loop {
             return Poll::Ready(match ready!(self.stream.poll_next_unpin(cx)) {
                 Some(Ok(Message::Binary(bytes))) => Ok(Frame::Message(bytes)),
@@ -164,98 +219,27 @@ impl FrameReader {
             });
         }
     }
-}
 
-/// A frame to send.
-#[derive(Debug, Clone)]
-pub(crate) enum FrameOut {
-    Text(Bytes),
-    Binary(Bytes),
-    Ping(u64),
-    Close,
-}
-
-/// The outbound half of a [`Socket`]: a short queue, and the sink it drains into.
-pub(crate) struct FrameWriter {
-    sink: SplitSink<Stream, Message>,
-    frames: VecDeque<Message>,
-    /// Whether the sink holds frames that were not flushed.
-    dirty: bool,
-    written: Arc<AtomicU64>,
-    /// The bytes that had been written when the operating system took no more.
-    full_at: Option<u64>,
-    drained: u64,
-}
-
-impl FrameWriter {
-    /// Frames that wait for the socket.
-    pub(crate) fn waiting(&self) -> usize {
-        self.frames.len()
-    }
-
-    /// Bytes that the operating system has taken since the socket was opened.
-    pub(crate) fn written(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
-    }
-
-    /// How often the operating system took bytes again after it had taken no more. It does so when the peer
-    /// has acknowledged some: a sign of life.
-    pub(crate) const fn drained(&self) -> u64 {
-        self.drained
-    }
-
-    /// Whether [`drive`](Self::drive) has anything to do.
-    pub(crate) fn has_work(&self) -> bool {
-        self.dirty || !self.frames.is_empty()
-    }
-
-    /// Appends a frame; the caller looks at [`waiting`](Self::waiting) first.
-    pub(crate) fn push(&mut self, frame: FrameOut) {
-        match frame {
-            FrameOut::Text(text) => self.frames.push_back(match Utf8Bytes::try_from(text.clone()) {
-                Ok(text) => Message::Text(text),
-                // JSON text is UTF-8, always; were it not, a binary frame carries it as well.
-                Err(_) => Message::Binary(text),
-            }),
-            FrameOut::Binary(bytes) => self.frames.push_back(Message::Binary(bytes)),
-            FrameOut::Ping(number) => {
-                self.frames.push_back(Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes())));
-            }
-            FrameOut::Close => self.frames.push_back(Message::Close(Some(CloseFrame {
-                code: CloseCode::Normal,
-                reason: Utf8Bytes::from_static(""),
-            }))),
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        let drained = self.poll_drained(cx);
+        let written = self.written();
+        if self.full_at.is_some_and(|full_at| full_at < written) {
+            self.drained += 1;
         }
+        self.full_at = drained.is_pending().then_some(written);
+        drained.map_err(lost)
     }
 
-    /// Writes what waits and flushes. One flush for all that is there: flushing after each message costs
-    /// twenty times as much.
-    ///
-    /// Cancel safe: a frame leaves the queue in the same poll in which the sink takes it.
-    pub(crate) async fn drive(&mut self) -> Result<(), TransportError> {
-        poll_fn(|cx| {
-            let driven = self.poll_drive(cx);
-            let written = self.written();
-            if self.full_at.is_some_and(|full_at| full_at < written) {
-                self.drained += 1;
-            }
-            self.full_at = driven.is_pending().then_some(written);
-            driven
-        })
-        .await
-        .map_err(lost)
-    }
-
-    fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), tungstenite::Error>> {
-        let mut sink = Pin::new(&mut self.sink);
+    fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), tungstenite::Error>> {
+        let mut stream = Pin::new(&mut self.stream);
         while !self.frames.is_empty() {
-            ready!(sink.as_mut().poll_ready(cx))?;
+            ready!(stream.as_mut().poll_ready(cx))?;
             if let Some(frame) = self.frames.pop_front() {
                 self.dirty = true;
-                sink.as_mut().start_send(frame)?;
+                stream.as_mut().start_send(frame)?;
             }
         }
-        ready!(sink.poll_flush(cx))?;
+        ready!(stream.poll_flush(cx))?;
         self.dirty = false;
         Poll::Ready(Ok(()))
     }
