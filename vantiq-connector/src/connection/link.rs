@@ -9,6 +9,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
+    task::yield_now,
     time::{Instant, sleep_until, timeout},
 };
 use tracing::{info, trace, warn};
@@ -40,6 +41,8 @@ const WRITE_AHEAD: usize = 128;
 const READ_STOP: usize = 1_024;
 /// Frames taken one after the other before all else has its turn.
 const READ_AHEAD: usize = 128;
+/// Bytes read before whoever handles them has a turn: about what stays in the cache.
+const READ_AHEAD_BYTES: u64 = 64 * 1024;
 /// Terminal answers that may still be with the socket: more than it ever holds.
 const MOST_UNSENT: usize = 2 * READ_STOP;
 /// The delays of `connectExtension` after a refusal, on the same link (`docs/PROTOCOL.md`, section 5).
@@ -222,12 +225,18 @@ impl<'a> Link<'a> {
     /// Takes the frames that are there already, so that they share one look at everything else, and the answers
     /// to them one write.
     async fn read_ahead(&mut self) -> Result<(), LinkEnd> {
+        let enough = self.socket.read() + READ_AHEAD_BYTES;
         for _ in 0..READ_AHEAD {
             if !self.may_read() {
                 break;
             }
             let Some(frame) = self.socket.ready().await else { break };
             self.on_frame(frame.map_err(LinkEnd::Lost)?)?;
+            if self.socket.read() >= enough {
+                // Whoever handles them finds them in the cache now, and can do so on this thread only.
+                yield_now().await;
+                break;
+            }
         }
         Ok(())
     }
