@@ -29,6 +29,7 @@ pub mod internals {
 mod polling;
 pub mod protocol;
 mod query;
+mod scratch;
 mod source;
 mod source_pattern;
 mod telemetry;

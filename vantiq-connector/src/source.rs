@@ -2,8 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use serde::Serialize;
-use serde_json::value::to_raw_value;
 use tokio::time::Instant;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     context::{Scope, SourceContext},
     delivery::Draft,
     polling,
-    protocol::Outbound,
+    scratch::with_scratch,
 };
 
 /// A handle of a source. Cheap to clone.
@@ -106,15 +106,16 @@ impl Source {
         event: &T,
         time_to_live: Option<Duration>,
     ) -> Result<Draft, NotifyError> {
-        let object = to_raw_value(event).map_err(NotifyError::Serialize)?;
         let request_id = self.context.next_request_id();
-        let text = request_id.map(|id| id.to_string());
-        let source = &self.context.name;
-        let frame = Outbound::Notification { source, object: &object, request_id: text.as_deref() }.encode();
-        let (size, max) = (frame.len(), self.context.set.config.max_message_bytes);
-        if size > max {
-            return Err(NotifyError::TooLarge { size, max });
-        }
+        let max = self.context.set.config.max_message_bytes;
+        let frame = with_scratch(|text| {
+            self.context.notification.write(text, request_id, event).map_err(NotifyError::Serialize)?;
+            match text.len() {
+                size if size > max => Err(NotifyError::TooLarge { size, max }),
+                // It may wait for long, so it takes no more room than it has to.
+                _ => Ok(Bytes::copy_from_slice(text)),
+            }
+        })?;
         // What cannot be told by the clock never comes.
         let expires_at = time_to_live.and_then(|time| Instant::now().checked_add(time));
         Ok(Draft { frame, request_id, expires_at })

@@ -16,6 +16,7 @@ use super::{Options, SetContext};
 use crate::{
     Receipt, Secret,
     delivery::{Left, Offered, Outbox},
+    protocol::NotificationHead,
     query::{Debtor, Owed, ReplyTo},
     telemetry::{Counter, Counters, SourceState},
 };
@@ -34,6 +35,7 @@ pub(crate) struct SourceContext {
     pub(crate) stop: CancellationToken,
     pub(crate) counters: Counters,
     pub(crate) state: watch::Sender<SourceState>,
+    pub(crate) notification: NotificationHead,
     /// The `requestId` of the last notification.
     last_request_id: AtomicU64,
 }
@@ -55,6 +57,7 @@ impl SourceContext {
             stop: set.stop.child_token(),
             counters,
             state: watch::Sender::new(SourceState::Connecting),
+            notification: NotificationHead::new(&name),
             last_request_id: AtomicU64::new(last_request_id),
             name,
             set,

@@ -7,6 +7,8 @@
 
 mod error_body;
 mod inbound;
+mod json_array;
+mod object;
 mod operation;
 mod outbound;
 mod payload;
@@ -15,11 +17,13 @@ mod status;
 
 pub use error_body::{ErrorBody, ServerError};
 pub use inbound::{DecodeError, Inbound, StatusMessage};
+pub use json_array::JsonArray;
 pub use operation::{Operation, UnknownOperation};
 pub use outbound::{Body, Outbound};
 pub use payload::{Payload, ShapeError};
 pub use status::Status;
 
+pub(crate) use outbound::NotificationHead;
 pub(crate) use redact::excerpt;
 
 /// Names of members, headers and resources as the server spells them.

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{ErrorBody, Operation, Status, name};
+use super::{ErrorBody, JsonArray, Operation, Status, name, object::Object};
 
 /// A message to the server (`docs/PROTOCOL.md`, sections 3, 5 and 8).
 ///
@@ -33,7 +33,7 @@ pub enum Outbound<'a> {
         /// The event.
         object: &'a RawValue,
         /// By which the server's answer can name it (section 8).
-        request_id: Option<&'a str>,
+        request_id: Option<u64>,
     },
     /// Rows of a query, or its end.
     Answer {
@@ -57,84 +57,111 @@ pub enum Outbound<'a> {
 }
 
 /// The rows of one answer.
-#[derive(Clone, Copy, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Body<'a> {
     /// One row. An object or any other value that is no array.
     Row(&'a RawValue),
     /// As many rows as there are elements.
-    Rows(&'a [Box<RawValue>]),
+    Rows(&'a JsonArray),
 }
+
+/// What an answer takes without its address, its body and that member's name.
+const ANSWER: usize = r#"{"status":100,"headers":{"X-Reply-Address":""}}"#.len();
+const BODY: usize = r#","body":"#.len();
 
 impl Outbound<'_> {
     /// The JSON text of the message.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        serde_json::to_vec(self).expect("texts, numbers and valid JSON always serialise").into()
+        // Exact, but where an address has escapes: what does not fill its buffer takes another one.
+        let mut text = Vec::with_capacity(match self {
+            Self::Answer { reply_address, body, .. } => {
+                ANSWER + reply_address.len() + body.map_or(0, |body| BODY + body.bytes())
+            }
+            _ => 0,
+        });
+        self.write(&mut text);
+        text.into()
     }
-}
 
-impl Serialize for Outbound<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
+    /// Appends the JSON text of the message to `text`.
+    pub(crate) fn write(&self, text: &mut Vec<u8>) {
         match *self {
             Self::Validate { token } => {
-                request(&mut map, Operation::Validate, name::SYSTEM_CREDENTIALS, None)?;
-                map.serialize_entry("object", token)?;
+                request(text, Operation::Validate, name::SYSTEM_CREDENTIALS).member("object", token).close();
             }
             Self::ConnectExtension { source, reconnect_secret } => {
-                request(&mut map, Operation::ConnectExtension, name::SOURCES, Some(source))?;
-                map.serialize_entry("parameters", &Member(name::RECONNECT_SECRET, reconnect_secret))?;
+                request(text, Operation::ConnectExtension, name::SOURCES)
+                    .member("resourceId", source)
+                    .nested("parameters", name::RECONNECT_SECRET, reconnect_secret)
+                    .close();
             }
             Self::Notification { source, object, request_id } => {
-                request(&mut map, Operation::Notification, name::SOURCES, Some(source))?;
-                if let Some(request_id) = request_id {
-                    map.serialize_entry("parameters", &Member(name::REQUEST_ID_PARAMETER, request_id))?;
-                }
-                map.serialize_entry("object", object)?;
+                NotificationHead::new(source)
+                    .write(text, request_id, object)
+                    .expect("valid JSON always serialises");
             }
             Self::Answer { status, reply_address, body } => {
-                answer(&mut map, status, reply_address)?;
-                if let Some(body) = body {
-                    map.serialize_entry("body", &body)?;
+                let answer = answer(text, status, reply_address);
+                match body {
+                    None => answer,
+                    Some(Body::Row(row)) => answer.member("body", row),
+                    Some(Body::Rows(rows)) => answer.array("body", rows),
                 }
+                .close();
             }
             Self::Error { reply_address, error, as_array } => {
-                answer(&mut map, Status::ERROR, reply_address)?;
-                if as_array {
-                    map.serialize_entry("body", &[error])?;
-                } else {
-                    map.serialize_entry("body", error)?;
-                }
+                let answer = answer(text, Status::ERROR, reply_address);
+                if as_array { answer.member("body", &[error]) } else { answer.member("body", error) }.close();
             }
         }
-        map.end()
     }
 }
 
-fn request<M: SerializeMap>(
-    map: &mut M,
-    op: Operation,
-    resource: &str,
-    id: Option<&str>,
-) -> Result<(), M::Error> {
-    map.serialize_entry("op", &op)?;
-    map.serialize_entry("resourceName", resource)?;
-    id.map_or(Ok(()), |id| map.serialize_entry("resourceId", id))
+/// The members of a source's notifications that are the same in each.
+#[derive(Debug, Clone)]
+pub(crate) struct NotificationHead(Box<[u8]>);
+
+impl NotificationHead {
+    pub(crate) fn new(source: &str) -> Self {
+        let mut text = Vec::new();
+        request(&mut text, Operation::Notification, name::SOURCES).member("resourceId", source);
+        Self(text.into())
+    }
+
+    /// Appends the JSON text of a notification to `text`. Where that fails it is torn.
+    pub(crate) fn write<T: Serialize + ?Sized>(
+        &self,
+        text: &mut Vec<u8>,
+        request_id: Option<u64>,
+        event: &T,
+    ) -> serde_json::Result<()> {
+        text.extend_from_slice(&self.0);
+        let mut message = Object::resume(text);
+        if let Some(request_id) = request_id {
+            message = message.nested("parameters", name::REQUEST_ID_PARAMETER, &request_id.to_string());
+        }
+        message.try_member("object", event)?.close();
+        Ok(())
+    }
 }
 
-fn answer<M: SerializeMap>(map: &mut M, status: Status, reply_address: &str) -> Result<(), M::Error> {
-    map.serialize_entry("status", &status)?;
-    map.serialize_entry("headers", &Member(name::REPLY_ADDRESS, reply_address))
+fn request<'a>(text: &'a mut Vec<u8>, op: Operation, resource: &str) -> Object<'a> {
+    Object::open(text).member("op", &op).member("resourceName", resource)
 }
 
-/// An object with one member.
-struct Member<'a>(&'static str, &'a str);
+fn answer<'a>(text: &'a mut Vec<u8>, status: Status, reply_address: &str) -> Object<'a> {
+    Object::open(text).member("status", &status).nested("headers", name::REPLY_ADDRESS, reply_address)
+}
 
-impl Serialize for Member<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map([(self.0, self.1)])
+impl Body<'_> {
+    /// Length of the text in bytes.
+    fn bytes(self) -> usize {
+        match self {
+            Self::Row(row) => row.get().len(),
+            Self::Rows(rows) => rows.bytes(),
+        }
     }
 }
 
@@ -198,7 +225,7 @@ mod tests {
             r#"{"op":"notification","resourceName":"sources","resourceId":"mySource","object":{"temp":21}}"#,
         );
         golden(
-            Outbound::Notification { source: "mySource", object: raw("21"), request_id: Some("7") },
+            Outbound::Notification { source: "mySource", object: raw("21"), request_id: Some(7) },
             r#"{"op":"notification","resourceName":"sources","resourceId":"mySource","parameters":{"requestId":"7"},"object":21}"#,
         );
     }
@@ -214,7 +241,9 @@ mod tests {
             },
             r#"{"status":200,"headers":{"X-Reply-Address":"<reply addr>"},"body":{"row":1}}"#,
         );
-        let rows = [raw(r#"{"row":1}"#).to_owned(), raw(r#"{"row":2}"#).to_owned()];
+        let mut rows = JsonArray::new();
+        rows.push(raw(r#"{"row":1}"#));
+        rows.push(raw(r#"{"row":2}"#));
         golden(
             Outbound::Answer { status: Status::PARTIAL, reply_address, body: Some(Body::Rows(&rows)) },
             r#"{"status":100,"headers":{"X-Reply-Address":"<reply addr>"},"body":[{"row":1},{"row":2}]}"#,

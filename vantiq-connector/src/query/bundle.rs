@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::answer::{Answer, Kind};
-use crate::protocol::{Body, Status};
+use crate::protocol::{Body, JsonArray, Status};
 
 /// How large one message of rows may become.
 #[derive(Debug, Clone, Copy)]
@@ -17,9 +17,7 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(super) struct Bundle {
     limits: Limits,
-    rows: Vec<Box<RawValue>>,
-    /// Length of the rows as a JSON array.
-    bytes: usize,
+    rows: JsonArray,
 }
 
 /// The body of one message.
@@ -27,17 +25,12 @@ pub(super) struct Bundle {
 pub(super) enum Content {
     Nothing,
     Row(Box<RawValue>),
-    Rows(Vec<Box<RawValue>>),
+    Rows(JsonArray),
 }
 
 /// A row that does not even fit by itself; its length as JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct RowTooLarge(pub(super) usize);
-
-/// The brackets of an array.
-const BRACKETS: usize = 2;
-/// What stands between two rows.
-const COMMA: usize = 1;
 
 impl Content {
     pub(super) fn body(&self) -> Option<Body<'_>> {
@@ -51,7 +44,7 @@ impl Content {
 
 impl Bundle {
     pub(super) const fn new(limits: Limits) -> Self {
-        Self { limits, rows: Vec::new(), bytes: BRACKETS }
+        Self { limits, rows: JsonArray::new() }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -59,17 +52,16 @@ impl Bundle {
     }
 
     /// Whether a row of `size` bytes can join; if not, the bundle is to be sent first.
-    pub(super) const fn has_room(&self, size: usize) -> Result<bool, RowTooLarge> {
-        if size + BRACKETS > self.limits.bytes {
+    pub(super) fn has_room(&self, size: usize) -> Result<bool, RowTooLarge> {
+        if JsonArray::new().bytes_with(size) > self.limits.bytes {
             return Err(RowTooLarge(size));
         }
-        Ok(self.is_empty() || (!self.is_full() && self.bytes + size + COMMA <= self.limits.bytes))
+        Ok(self.is_empty() || (!self.is_full() && self.rows.bytes_with(size) <= self.limits.bytes))
     }
 
     /// Adds a row for which there is [room](Self::has_room).
-    pub(super) fn push(&mut self, row: Box<RawValue>) {
-        self.bytes += row.get().len() + if self.is_empty() { 0 } else { COMMA };
-        self.rows.push(row);
+    pub(super) fn push(&mut self, row: &[u8]) {
+        self.rows.push_text(row);
     }
 
     /// Whether the bundle has as many rows as a message may have.
@@ -79,7 +71,6 @@ impl Bundle {
 
     /// What is in the bundle, which is empty afterwards.
     pub(super) fn take(&mut self) -> Option<Content> {
-        self.bytes = BRACKETS;
         let rows = std::mem::take(&mut self.rows);
         (!rows.is_empty()).then_some(Content::Rows(rows))
     }
@@ -98,9 +89,9 @@ impl Bundle {
                     if !self.has_room(row.get().len())? {
                         partials.extend(self.take());
                     }
-                    self.push(row);
+                    self.push(row.get().as_bytes());
                 }
-                (Status::OK, self.take().unwrap_or(Content::Rows(Vec::new())))
+                (Status::OK, self.take().unwrap_or(Content::Rows(JsonArray::new())))
             }
             Kind::Done => match self.take() {
                 Some(rows) => (Status::OK, rows),
@@ -118,27 +109,34 @@ impl Bundle {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
     use serde_json::{Value, json, value::to_raw_value};
 
     use super::*;
+    use crate::protocol::Outbound;
 
     const LIMITS: Limits = Limits { rows: 3, bytes: 20 };
 
     fn bundle(rows: &[Value]) -> Bundle {
         let mut bundle = Bundle::new(LIMITS);
         for row in rows {
-            bundle.push(to_raw_value(row).unwrap());
+            bundle.push(row.to_string().as_bytes());
         }
         bundle
     }
 
+    /// The body, as it is sent.
+    fn text(content: &Content) -> Option<String> {
+        let answer = Outbound::Answer { status: Status::OK, reply_address: "", body: Some(content.body()?) };
+        let message: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(&answer.encode()).unwrap();
+        Some(message["body"].get().to_owned())
+    }
+
     fn finish(bundle: &mut Bundle, answer: Answer) -> Vec<(u16, String)> {
         let messages = bundle.finish(answer).unwrap();
-        let text = |content: &Content| {
-            content.body().map_or(String::new(), |body| serde_json::to_string(&body).unwrap())
-        };
-        messages.iter().map(|(status, content)| (status.0, text(content))).collect()
+        messages.iter().map(|(status, content)| (status.0, text(content).unwrap_or_default())).collect()
     }
 
     fn messages(expected: &[(u16, &str)]) -> Vec<(u16, String)> {
@@ -181,12 +179,12 @@ mod tests {
                 if !bundle.has_room(row.get().len()).unwrap() {
                     sent.extend(bundle.take());
                 }
-                bundle.push(row);
+                bundle.push(row.get().as_bytes());
             }
             sent.extend(bundle.finish(Answer::done()).unwrap().into_iter().map(|(_, content)| content));
             let mut rows: Vec<String> = Vec::new();
             for content in &sent {
-                let json = content.body().map_or("[]".to_owned(), |body| serde_json::to_string(&body).unwrap());
+                let json = text(content).unwrap_or("[]".to_owned());
                 prop_assert!(json.len() <= LIMITS.bytes, "{}", json);
                 let part: Vec<String> = serde_json::from_str(&json).unwrap();
                 prop_assert!(part.len() <= LIMITS.rows);

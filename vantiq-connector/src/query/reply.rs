@@ -9,7 +9,10 @@ use super::{
     QueryError,
     bundle::{Content, Limits},
 };
-use crate::protocol::{Outbound, Status};
+use crate::{
+    protocol::{Body, JsonArray, Outbound, Status},
+    scratch::with_scratch,
+};
 
 /// The way of answers to the link their query came over. It ends with that link: reply addresses belong to
 /// callers who are gone by the next (`docs/PROTOCOL.md`, section 9).
@@ -75,7 +78,12 @@ pub(crate) struct ReplyTo {
 impl ReplyTo {
     /// The bounds for the body of one message: what `maxMessageBytes` leaves beside the envelope.
     pub(super) fn limits(&self, rows: usize) -> Limits {
-        let envelope = self.answer(Status::PARTIAL, &Content::Rows(Vec::new())).len();
+        let body = Some(Body::Rows(const { &JsonArray::new() }));
+        let answer = Outbound::Answer { status: Status::PARTIAL, reply_address: &self.address, body };
+        let envelope = with_scratch(|text| {
+            answer.write(text);
+            text.len()
+        });
         Limits { rows, bytes: (self.max_message_bytes + 2).saturating_sub(envelope) }
     }
 

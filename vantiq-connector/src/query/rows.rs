@@ -8,7 +8,6 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
 use tokio::{
     sync::{
         Notify,
@@ -35,6 +34,8 @@ use crate::protocol::Status;
 #[derive(Debug)]
 pub struct Rows {
     streaming: Arc<Streaming>,
+    /// The text of a row, until there is room for it.
+    row: Vec<u8>,
 }
 
 /// Why a row was not sent.
@@ -62,7 +63,7 @@ const RETRY: Duration = Duration::from_millis(10);
 
 impl Rows {
     pub(crate) const fn new(streaming: Arc<Streaming>) -> Self {
-        Self { streaming }
+        Self { streaming, row: Vec::new() }
     }
 
     /// Takes one row; waits where the link cannot take more.
@@ -73,12 +74,15 @@ impl Rows {
     /// # Cancel safety
     /// Cancel safe in that no row is torn or doubled; whether the row was accepted is not known.
     pub async fn send<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<(), RowsError> {
-        let row = to_raw_value(row).map_err(RowsError::Serialize)?;
+        self.row.clear();
+        serde_json::to_writer(&mut self.row, row).map_err(RowsError::Serialize)?;
         // Rows wait in the bundle only, never in this future: a cancelled call loses none.
-        if !self.streaming.has_room(row.get().len())? {
+        let mut taken = self.streaming.take(&self.row)?;
+        if taken == Taken::Not {
             self.streaming.flush().await?;
+            taken = self.streaming.take(&self.row)?;
         }
-        if self.streaming.push(row) {
+        if taken == Taken::Last {
             self.streaming.flush().await?;
         }
         Ok(())
@@ -146,6 +150,15 @@ struct State {
     begun_at: Option<Instant>,
     /// When data last went out.
     sent_at: Instant,
+}
+
+/// Whether a row was added to the bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Yes,
+    /// And there is no room for another one.
+    Last,
+    Not,
 }
 
 impl Streaming {
@@ -218,23 +231,23 @@ impl Streaming {
         }
     }
 
-    fn has_room(&self, size: usize) -> Result<bool, RowsError> {
+    /// Adds a row to the bundle where that has room.
+    fn take(&self, row: &[u8]) -> Result<Taken, RowsError> {
         if self.replies.is_closed() {
             return Err(RowsError::Closed);
         }
-        let max = self.reply_to.max_message_bytes;
-        self.lock().bundle.has_room(size).map_err(|RowTooLarge(size)| RowsError::TooLarge { size, max })
-    }
-
-    /// Adds a row to the bundle and says whether that is full now.
-    fn push(&self, row: Box<RawValue>) -> bool {
         let mut state = self.lock();
+        let max = self.reply_to.max_message_bytes;
+        let has_room = state.bundle.has_room(row.len());
+        if !has_room.map_err(|RowTooLarge(size)| RowsError::TooLarge { size, max })? {
+            return Ok(Taken::Not);
+        }
         state.bundle.push(row);
         if state.begun_at.is_none() {
             state.begun_at = Some(Instant::now());
             self.begun.notify_one();
         }
-        state.bundle.is_full()
+        Ok(if state.bundle.is_full() { Taken::Last } else { Taken::Yes })
     }
 
     async fn flush(&self) -> Result<(), RowsError> {
