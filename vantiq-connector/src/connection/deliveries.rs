@@ -30,6 +30,9 @@ const HOLD: Duration = Duration::from_secs(5);
 /// How long to wait before another attempt.
 const HOLD_PAUSE: Duration = Duration::from_secs(30);
 
+/// Why there is a ledger.
+const PRESENT: &str = "only `drop` takes the ledger";
+
 /// Whether messages are held back to make a quiet moment.
 #[derive(Debug, Clone, Copy)]
 enum Hold {
@@ -119,16 +122,20 @@ impl Deliveries {
         // What acknowledges waits for acknowledgements; a pong under way releases nothing more.
         self.barrier = None;
         let named = status.request_id.as_ref().map(|id| id.parse().ok());
-        let ledger = self.ledger_mut();
-        let replied = match named {
-            Some(id) => {
-                let is = |entry: &Entry| id.is_some() && entry.draft.request_id == id;
-                ledger.reply_to(is, error).into_iter().collect()
+        let ledger = self.ledger.as_mut().expect(PRESENT);
+        let mut useful = false;
+        if let Some(id) = named {
+            let is = |entry: &Entry| id.is_some() && entry.draft.request_id == id;
+            let replied = ledger.reply_to(is, error);
+            useful = replied.is_some();
+            self.replied(replied);
+        } else {
+            let is_assumed = ledger.is_assumed();
+            for replied in ledger.reply(error) {
+                useful = true;
+                resolve_replied(&self.context, is_assumed, replied);
             }
-            None => ledger.reply(error),
-        };
-        let useful = !replied.is_empty();
-        self.replied(replied);
+        }
         useful
     }
 
@@ -228,34 +235,44 @@ impl Deliveries {
         }
     }
 
-    fn replied(&self, replied: Vec<Replied<Entry, ServerError>>) {
-        for (entry, error) in replied {
-            match error {
-                // A refusal, too, may be that of another one.
-                _ if self.ledger().is_assumed() => self.resolve(vec![entry], Delivery::Sent),
-                None => self.resolve(vec![entry], Delivery::Acknowledged),
-                Some(error) => {
-                    self.context.counters.notifications_rejected.add_one();
-                    entry.resolve(Err(DeliveryError::Rejected(error)));
-                }
-            }
+    fn replied(&self, replied: impl IntoIterator<Item = Replied<Entry, ServerError>>) {
+        let is_assumed = self.ledger().is_assumed();
+        for replied in replied {
+            resolve_replied(&self.context, is_assumed, replied);
         }
     }
 
     fn resolve(&self, entries: Vec<Entry>, delivery: Delivery) {
-        self.context.counters.notifications_delivered.add(entries.len() as u64);
         for entry in entries {
-            entry.resolve(Ok(delivery));
+            resolve(&self.context, entry, delivery);
         }
     }
 
     fn ledger(&self) -> &Ledger<Entry, ServerError> {
-        self.ledger.as_ref().expect("only `drop` takes the ledger")
+        self.ledger.as_ref().expect(PRESENT)
     }
 
     fn ledger_mut(&mut self) -> &mut Ledger<Entry, ServerError> {
-        self.ledger.as_mut().expect("only `drop` takes the ledger")
+        self.ledger.as_mut().expect(PRESENT)
     }
+}
+
+/// A notification was answered, or `is_assumed` says that this is no more than a guess.
+fn resolve_replied(context: &SourceContext, is_assumed: bool, (entry, error): Replied<Entry, ServerError>) {
+    match error {
+        // A refusal, too, may be that of another one.
+        _ if is_assumed => resolve(context, entry, Delivery::Sent),
+        None => resolve(context, entry, Delivery::Acknowledged),
+        Some(error) => {
+            context.counters.notifications_rejected.add_one();
+            entry.resolve(Err(DeliveryError::Rejected(error)));
+        }
+    }
+}
+
+fn resolve(context: &SourceContext, entry: Entry, delivery: Delivery) {
+    context.counters.notifications_delivered.add_one();
+    entry.resolve(Ok(delivery));
 }
 
 impl Drop for Deliveries {

@@ -348,17 +348,23 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         self.pass_doubtful();
     }
 
-    /// A bare status came; `error` is what it says where it refuses something. Returns the notifications
-    /// whose reply is certain now.
-    pub(crate) fn reply(&mut self, error: Option<E>) -> Vec<Replied<T, E>> {
+    /// A bare status came; `error` is what it says where it refuses something. The notifications whose reply is
+    /// certain now are released as they are taken from what is returned.
+    pub(crate) fn reply(&mut self, error: Option<E>) -> impl Iterator<Item = Replied<T, E>> {
+        let counts = self.count(error);
+        std::iter::from_fn(move || if counts { self.release_certain() } else { None })
+    }
+
+    /// Counts a bare status. Returns whether it may make anything certain.
+    fn count(&mut self, error: Option<E>) -> bool {
         if self.named || self.profile == AckProfile::None {
-            return Vec::new();
+            return false;
         }
         self.silent = false;
         if self.clouded {
             // They are only counted.
             self.replies.push_back(error);
-            return Vec::new();
+            return false;
         }
         if self.sent.is_empty() && self.doubt.answers + self.doubt.released == 0 {
             // Nothing was sent but handshakes, which may have as many replies as they like. But answers, if they
@@ -367,11 +373,11 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
                 self.known.forget_answers();
                 self.contradicted = true;
             }
-            return Vec::new();
+            return false;
         }
         self.replied = true;
         self.replies.push_back(error);
-        self.release_certain()
+        true
     }
 
     /// A bare status came that refuses the `connectExtension` under way. Where it is certain that this has a reply,
@@ -480,11 +486,11 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         }
     }
 
-    /// Releases from the front while every reading agrees. The reply to the front message is the first, or
-    /// any of as many after it as there are doubts before it.
-    fn release_certain(&mut self) -> Vec<Replied<T, E>> {
-        let mut released = Vec::new();
-        while let Some(front) = self.sent.front() {
+    /// Releases the first notification where every reading agrees on its reply. The reply to the front message is the
+    /// first, or any of as many after it as there are doubts before it.
+    fn release_certain(&mut self) -> Option<Replied<T, E>> {
+        loop {
+            let front = self.sent.front()?;
             let doubt = usize::try_from(self.doubt.most()).unwrap_or(usize::MAX);
             let agreed = match front {
                 Sent::Notification { .. } => {
@@ -493,17 +499,15 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
                 Sent::Acknowledged(_) | Sent::Doubtful(_) => true,
             };
             if self.replies.len() <= doubt || !agreed {
-                break;
+                return None;
             }
-            if let (Some(Sent::Notification { entry, size, .. }), Some(error)) =
-                (self.sent.pop_front(), self.replies.pop_front())
-            {
-                self.known.notifications = true;
-                released.push((self.close(entry, size), error));
-            }
+            let (sent, error) = (self.sent.pop_front()?, self.replies.pop_front()?);
             self.pass_doubtful();
+            if let Sent::Notification { entry, size, .. } = sent {
+                self.known.notifications = true;
+                return Some((self.close(entry, size), error));
+            }
         }
-        released
     }
 
     /// The readings that explain the number of replies, those with the fewest first. Of answers, and of
@@ -632,9 +636,13 @@ mod tests {
         }
     }
 
+    fn reply(ledger: &mut TestLedger, error: Option<&'static str>) -> Vec<Replied<u32, &'static str>> {
+        ledger.reply(error).collect()
+    }
+
     /// So many replies that accept; returns what they release.
     fn accept(ledger: &mut TestLedger, count: usize) -> Vec<u32> {
-        accepted((0..count).flat_map(|_| ledger.reply(None)).collect())
+        accepted((0..count).flat_map(|_| reply(ledger, None)).collect())
     }
 
     fn accepted(replied: Vec<Replied<u32, &'static str>>) -> Vec<u32> {
@@ -661,9 +669,9 @@ mod tests {
     fn a_refusal_goes_to_its_own_notification() {
         let mut ledger = ledger();
         send(&mut ledger, 1..=3);
-        assert_eq!(ledger.reply(None), [(1, None)]);
-        assert_eq!(ledger.reply(Some("no")), [(2, Some("no"))]);
-        assert_eq!(ledger.reply(None), [(3, None)]);
+        assert_eq!(reply(&mut ledger, None), [(1, None)]);
+        assert_eq!(reply(&mut ledger, Some("no")), [(2, Some("no"))]);
+        assert_eq!(reply(&mut ledger, None), [(3, None)]);
         assert!(!ledger.is_unsettled());
     }
 
@@ -697,7 +705,7 @@ mod tests {
             send(&mut ledger, 1..=4);
             assert!(accept(&mut ledger, acknowledged).is_empty(), "the handshake's");
             let replies = [None, None, Some("no"), None];
-            let certain: Vec<_> = replies.into_iter().flat_map(|error| ledger.reply(error)).collect();
+            let certain: Vec<_> = replies.into_iter().flat_map(|error| reply(&mut ledger, error)).collect();
             let mut rest = vec![(1, None), (2, None), (3, Some("no")), (4, None)];
             let expected = rest.split_off(certain.len());
             assert_eq!((certain, expected.len() > 1), (rest, true), "what is in doubt waits");
@@ -745,9 +753,9 @@ mod tests {
         ledger.sent_other(Other::Answer);
         send(&mut ledger, 2..=2);
         for error in [None, None, None] {
-            let _ = ledger.reply(error);
+            let _ = reply(&mut ledger, error);
         }
-        assert_eq!(ledger.reply(Some("no")), []);
+        assert_eq!(reply(&mut ledger, Some("no")), []);
         assert_eq!(
             ledger.settle(Evidence::Pong),
             Settled::All { replied: vec![(2, Some("no"))], arrived: vec![] }
@@ -786,7 +794,7 @@ mod tests {
         send(&mut ledger, 2..=2);
         // Either the answer and both notifications were acknowledged, or the notifications and the handshake.
         for error in [None, Some("no"), None] {
-            assert_eq!(ledger.reply(error), []);
+            assert_eq!(reply(&mut ledger, error), []);
         }
         assert_eq!(ledger.settle(Evidence::Pong), Settled::Undecided);
         let settled = Settled::All { replied: vec![(2, None)], arrived: vec![1] };
@@ -904,7 +912,7 @@ mod tests {
         send(&mut ledger, 1..=2);
         ledger.sent_other(Other::Answer);
         assert_eq!(accept(&mut ledger, 1), [1]);
-        assert_eq!(ledger.reply(Some("no")), [(2, Some("no"))]);
+        assert_eq!(reply(&mut ledger, Some("no")), [(2, Some("no"))]);
         assert!(!ledger.is_unsettled());
     }
 
@@ -956,7 +964,7 @@ mod tests {
         assert!(ledger.has_room());
         ledger.sent(2, 10);
         assert!(!ledger.has_room());
-        let _ = ledger.reply(None);
+        let _ = reply(&mut ledger, None);
         assert!(ledger.has_room());
         ledger.sent(3, 90);
         assert!(!ledger.has_room());

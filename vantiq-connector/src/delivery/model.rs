@@ -311,7 +311,7 @@ impl<'a> Schedule<'a> {
                 self.barrier = false;
                 let replied = match to.filter(|_| self.truth.named) {
                     Some(number) => self.ledger.reply_to(|open| *open == number, error).into_iter().collect(),
-                    None => self.ledger.reply(error),
+                    None => self.ledger.reply(error).collect(),
                 };
                 self.replied(replied)
             }

@@ -442,8 +442,13 @@ impl Outbox {
             waiting.late.add(&entry);
         } else {
             self.expires(&mut waiting, entry.draft.expires_at);
+            let was_empty = waiting.entries.is_empty();
             waiting.entries.push_back(entry);
-            self.filled.notify_one();
+            drop(waiting);
+            // Whoever waits does so only while it is empty.
+            if was_empty {
+                self.filled.notify_one();
+            }
         }
     }
 
