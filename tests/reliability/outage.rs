@@ -23,7 +23,7 @@ const LOOKS_AT_MEMORY: u64 = 1_000;
 /// Events before the server goes away.
 const BEFORE: u64 = 1_000;
 /// What the outbox holds by default.
-const OUTBOX: u64 = 10_000;
+const OUTBOX: u64 = 65_536;
 /// What the process may need more while the server is away: twice what the outbox may hold in bytes.
 const MOST_GROWTH: u64 = 2 * (16 << 20);
 /// Longer than anything here may take.

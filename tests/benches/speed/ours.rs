@@ -16,8 +16,8 @@ use crate::workload::{Ask, Config, Done, Event, ROWS_IN_A_PARTIAL, Reading, Then
 
 /// As many queries at once as any scenario has.
 const QUERIES: usize = 256;
-/// How many receipts are kept before the older half is awaited.
-const RECEIPTS: usize = 8_192;
+/// How many receipts are kept before the oldest quarter is awaited: the window.
+const RECEIPTS: usize = 32_768;
 
 /// Does the work of all scenarios.
 #[derive(VantiqSource)]
@@ -94,7 +94,7 @@ async fn pump(source: Source, text: Arc<str>, stop: Arc<AtomicBool>) {
         sent += 1;
         receipts.push_back(receipt);
         if receipts.len() >= RECEIPTS {
-            delivered += acknowledged(receipts.drain(..RECEIPTS / 2)).await;
+            delivered += acknowledged(receipts.drain(..RECEIPTS / 4)).await;
         }
     }
     delivered += acknowledged(receipts.drain(..)).await;

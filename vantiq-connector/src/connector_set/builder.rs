@@ -134,7 +134,7 @@ impl ConnectorSetBuilder {
     }
 
     /// How many notifications of one source may wait to be acknowledged, sent or not, in messages and
-    /// bytes. Default 10,000 messages or 16 MiB.
+    /// bytes. Default 65,536 messages or 16 MiB.
     #[must_use]
     pub const fn outbox(mut self, messages: usize, bytes: usize) -> Self {
         self.options.outbox = Bound { messages, bytes };
@@ -158,7 +158,7 @@ impl ConnectorSetBuilder {
     }
 
     /// How many notifications may be sent and not yet acknowledged, in messages and bytes. After a lost
-    /// link these are sent again. Default 4,096 messages or 4 MiB.
+    /// link these are sent again. Default 32,768 messages or 12 MiB.
     #[must_use]
     pub const fn window(mut self, messages: usize, bytes: usize) -> Self {
         self.options.window = Window { messages, bytes };

@@ -61,10 +61,11 @@ impl Default for Options {
             bundle_rows: 500,
             bundle_linger: Duration::from_millis(100),
             publish_queue: Bound { messages: 256, bytes: 16 << 20 },
-            outbox: Bound { messages: 10_000, bytes: 16 << 20 },
+            outbox: Bound { messages: 65_536, bytes: 16 << 20 },
             overflow: OverflowPolicy::Block,
-            // At a round trip of 20 ms this is 200,000 notifications a second.
-            window: Window { messages: 4_096, bytes: 4 << 20 },
+            // At a round trip of 20 ms this is 1.6 million small notifications a second, more than a core can send.
+            // Less than the outbox holds, or its doubts would not be seen to be stuck.
+            window: Window { messages: 32_768, bytes: 12 << 20 },
             time_to_live: None,
             connect_deadline: Duration::from_mins(1),
             // With the quarter of it that `close` gets and the seconds for good order, about the 30 s that

@@ -8,6 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     sync::{Notify, oneshot},
+    task::coop::consume_budget,
     time::Instant,
 };
 
@@ -257,6 +258,8 @@ impl Outbox {
     ///
     /// Cancel safe: while it waits for room nothing is accepted yet. While it waits for the file, it may be.
     pub(crate) async fn push(self: &Arc<Self>, draft: Draft) -> Result<(Receipt, Offered), NotifyError> {
+        // Or whoever notifies in a loop would fill the outbox before the link has its turn on this thread.
+        consume_budget().await;
         let (receipt, stored, offered) = match self.policy {
             OverflowPolicy::Block => {
                 let room = self.room(draft.frame.len()).await?;
