@@ -555,6 +555,38 @@ async fn publishes_before_a_configuration_have_room_of_their_own() {
     assert_eq!((counts.publishes, counts.publishes_unhandled), (10, 0));
 }
 
+/// Handles its first publish for ever, and answers queries.
+#[derive(VantiqSource)]
+#[vantiq_source]
+struct Busy;
+
+impl SourceHandler for Busy {
+    async fn connect(_: Source, _: Value) -> Result<Self> {
+        Ok(Self)
+    }
+
+    async fn publish(&self, _: Value) -> Result<()> {
+        std::future::pending().await
+    }
+
+    async fn query(&self, _: Value, _: &mut Rows) -> Result<Answer> {
+        Ok(Answer::empty())
+    }
+}
+
+/// Nothing was read any more once the queue was full, though no publish waited without room.
+#[tokio::test(start_paused = true)]
+async fn a_publish_that_is_handled_holds_up_no_query_whatever_the_queue() {
+    let server = MemoryServer::default();
+    let _connector = server.connector(hasty::<Busy>().publish_queue(1, 1_000), &["a"]);
+    let mut peer = server.attached().await;
+    peer.acknowledge(1).await; // For `connectExtension`: nothing is awaited that would have the link read on.
+    peer.send(&json!({"op": "publish"})).await;
+    peer.heard().await;
+    peer.query(1).await;
+    assert_eq!(peer.receive().await["status"], 204);
+}
+
 /// Larger than what is on its way at once.
 const LARGE_ANSWERS: usize = 5;
 

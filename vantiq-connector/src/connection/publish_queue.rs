@@ -50,11 +50,11 @@ struct State {
 /// How full the queue is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
-    /// There is room for another one.
+    /// No publish waits without room.
     Free,
-    /// There is none.
+    /// One does, or several, but there would be room for another one in as much again.
     Full,
-    /// There is as much again.
+    /// Nor there.
     Overfull,
 }
 
@@ -147,16 +147,25 @@ impl PublishQueue {
         self.level_of(self.lock().used)
     }
 
-    /// The level at which the link reads again.
+    /// What may be used when the link reads again: all but an eighth, in whole publishes.
     fn low(&self) -> usize {
-        self.costs.total() - self.costs.least().max(self.costs.total() / 8)
+        let least = self.costs.least();
+        self.costs.total() - self.costs.total() / 8 / least * least
     }
 
     fn level_of(&self, used: usize) -> Level {
-        match self.costs.total() {
-            total if used + self.costs.least() <= total => Level::Free,
-            total if used + self.costs.least() <= 2 * total => Level::Full,
+        match used {
+            used if used <= self.most(Bound::Full) => Level::Free,
+            used if used + self.costs.least() <= self.most(Bound::Overfull) => Level::Full,
             _ => Level::Overfull,
+        }
+    }
+
+    const fn most(&self, bound: Bound) -> usize {
+        match bound {
+            Bound::None => usize::MAX,
+            Bound::Full => self.costs.total(),
+            Bound::Overfull => self.costs.total().saturating_mul(2),
         }
     }
 
@@ -189,8 +198,11 @@ impl State {
         if let Some((_, object)) = self.queued.pop_front_if(|(for_session, _)| *for_session <= session) {
             return Poll::Ready(Some(object));
         }
-        self.is_session_waiting = session > self.fed;
-        if self.is_session_waiting { Poll::Pending } else { Poll::Ready(None) }
+        if session <= self.fed {
+            return Poll::Ready(None);
+        }
+        self.is_session_waiting = true;
+        Poll::Pending
     }
 }
 
@@ -199,12 +211,7 @@ impl Feed {
     pub(super) fn push(&self, object: Payload, bound: Bound) -> Result<Level, NoRoom> {
         let cost = self.queue.costs.of(object.len());
         let mut state = self.queue.lock();
-        let most = match bound {
-            Bound::None => usize::MAX,
-            Bound::Full => self.queue.costs.total(),
-            Bound::Overfull => 2 * self.queue.costs.total(),
-        };
-        if state.used + cost > most {
+        if state.used + cost > self.queue.most(bound) {
             return Err(NoRoom);
         }
         state.used += cost;
@@ -328,8 +335,9 @@ mod tests {
         }
         assert!(queue.push_early(number(3)).is_err());
         let (feed, publishes) = queue.begin();
-        assert_eq!(feed.push_early(), Level::Full);
-        assert_eq!(taken(&publishes), [1, 2]);
+        assert_eq!(feed.push_early(), Level::Free);
+        assert_eq!(feed.push(number(3), Bound::None).unwrap(), Level::Full);
+        assert_eq!(taken(&publishes), [1, 2, 3]);
         queue.push_early(number(4)).unwrap();
         assert_eq!(queue.drop_early(), 1);
         assert_eq!(feed.push_early(), Level::Free);
@@ -340,7 +348,7 @@ mod tests {
         let queue = queue(2);
         let (feed, publishes) = queue.begin();
         assert_eq!(feed.push(number(1), Bound::Full).unwrap(), Level::Free);
-        assert_eq!(feed.push(number(2), Bound::Full).unwrap(), Level::Full);
+        assert_eq!(feed.push(number(2), Bound::Full).unwrap(), Level::Free);
         assert!(feed.push(number(3), Bound::Full).is_err());
         assert_eq!(feed.push(number(3), Bound::Overfull).unwrap(), Level::Full);
         assert_eq!(feed.push(number(4), Bound::Overfull).unwrap(), Level::Overfull);
@@ -349,6 +357,19 @@ mod tests {
         assert!(queue.room().now_or_never().is_none());
         assert_eq!(taken(&publishes), [1, 2, 3, 4, 5]);
         assert!(queue.room().now_or_never().is_some());
+    }
+
+    #[test]
+    fn it_is_full_only_when_a_publish_waits_without_room() {
+        let queue = queue(1);
+        let (feed, publishes) = queue.begin();
+        assert_eq!(feed.push(number(1), Bound::None).unwrap(), Level::Free);
+        assert_eq!(feed.push(number(2), Bound::None).unwrap(), Level::Overfull);
+        assert!(queue.room().now_or_never().is_none());
+        let first = publishes.next().now_or_never().unwrap().unwrap();
+        assert!(queue.room().now_or_never().is_none(), "it is being handled");
+        drop(first);
+        assert!(queue.room().now_or_never().is_some(), "there is room for the second");
     }
 
     #[tokio::test(start_paused = true)]
@@ -366,7 +387,8 @@ mod tests {
         });
         for n in 0..10 {
             queue.room().await;
-            assert_eq!(feed.push(number(n), Bound::Full).unwrap(), Level::Full);
+            let level = feed.push(number(n), Bound::None).unwrap();
+            assert_eq!(level, if n == 0 { Level::Free } else { Level::Overfull });
         }
         drop(feed);
         assert_eq!(handled.await.unwrap(), 10);
