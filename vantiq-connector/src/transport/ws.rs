@@ -152,10 +152,10 @@ impl Socket {
     pub(crate) fn push(&mut self, frame: FrameOut) {
         self.frames.push_back(match frame {
             // JSON text is UTF-8, always; were it not, a binary frame carries it as well.
-            FrameOut::Text(text) if std::str::from_utf8(&text).is_ok() => {
-                Message::Text(Utf8Bytes::try_from(text).unwrap_or_default())
+            FrameOut::Text(text) => {
+                Utf8Bytes::try_from(text.clone()).map_or(Message::Binary(text), Message::Text)
             }
-            FrameOut::Text(bytes) | FrameOut::Binary(bytes) => Message::Binary(bytes),
+            FrameOut::Binary(bytes) => Message::Binary(bytes),
             FrameOut::Ping(number) => Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes())),
             FrameOut::Close => Message::Close(Some(CloseFrame {
                 code: CloseCode::Normal,
