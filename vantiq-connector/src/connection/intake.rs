@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
-    publish_queue::{Bound, Level, NoRoom, PublishQueue},
+    publish_queue::{Level, Limit, NoRoom, PublishQueue},
     query_call::Query,
     session::Session,
 };
@@ -65,15 +65,15 @@ impl Intake {
                 (taken, "too many came before the configuration")
             }
             Some(session) => {
-                let (bound, otherwise) = match self.level {
-                    Level::Free => (Bound::None, ""),
-                    _ if session.has_no_handler() => (Bound::Full, "there is no handler"),
+                let (limit, otherwise) = match self.level {
+                    Level::Free => (Limit::None, ""),
+                    _ if session.has_no_handler() => (Limit::Full, "there is no handler"),
                     _ if gives_way => {
-                        (Bound::Overfull, "too many wait for a handler that awaits an acknowledgement")
+                        (Limit::Overfull, "too many wait for a handler that awaits an acknowledgement")
                     }
-                    _ => (Bound::None, ""),
+                    _ => (Limit::None, ""),
                 };
-                (session.publish(object, bound), otherwise)
+                (session.publish(object, limit), otherwise)
             }
         };
         match taken {

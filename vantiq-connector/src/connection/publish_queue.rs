@@ -60,7 +60,7 @@ pub(super) enum Level {
 
 /// How full the queue may be with a publish that is to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bound {
+pub(super) enum Limit {
     None,
     Full,
     Overfull,
@@ -155,17 +155,17 @@ impl PublishQueue {
 
     fn level_of(&self, used: usize) -> Level {
         match used {
-            used if used <= self.most(Bound::Full) => Level::Free,
-            used if used + self.costs.least() <= self.most(Bound::Overfull) => Level::Full,
+            used if used <= self.most(Limit::Full) => Level::Free,
+            used if used + self.costs.least() <= self.most(Limit::Overfull) => Level::Full,
             _ => Level::Overfull,
         }
     }
 
-    const fn most(&self, bound: Bound) -> usize {
-        match bound {
-            Bound::None => usize::MAX,
-            Bound::Full => self.costs.total(),
-            Bound::Overfull => self.costs.total().saturating_mul(2),
+    const fn most(&self, limit: Limit) -> usize {
+        match limit {
+            Limit::None => usize::MAX,
+            Limit::Full => self.costs.total(),
+            Limit::Overfull => self.costs.total().saturating_mul(2),
         }
     }
 
@@ -207,11 +207,11 @@ impl State {
 }
 
 impl Feed {
-    /// Gives a publish to the session, behind those before it, unless that makes the queue fuller than `bound`.
-    pub(super) fn push(&self, object: Payload, bound: Bound) -> Result<Level, NoRoom> {
+    /// Gives a publish to the session, behind those before it, unless that makes the queue fuller than `limit`.
+    pub(super) fn push(&self, object: Payload, limit: Limit) -> Result<Level, NoRoom> {
         let cost = self.queue.costs.of(object.len());
         let mut state = self.queue.lock();
-        if state.used + cost > self.queue.most(bound) {
+        if state.used + cost > self.queue.most(limit) {
             return Err(NoRoom);
         }
         state.used += cost;
@@ -301,15 +301,15 @@ mod tests {
         let queue = queue(4);
         let (feed, first) = queue.begin();
         for n in 1..=2 {
-            feed.push(number(n), Bound::None).unwrap();
+            feed.push(number(n), Limit::None).unwrap();
         }
         drop(feed);
         let (feed, second) = queue.begin();
-        feed.push(number(3), Bound::None).unwrap();
+        feed.push(number(3), Limit::None).unwrap();
         let (object, _) = first.next().now_or_never().unwrap().unwrap();
         assert_eq!(object.parse::<u32>().unwrap(), 1);
         assert_eq!(taken(&second), [2, 3]);
-        feed.push(number(4), Bound::None).unwrap();
+        feed.push(number(4), Limit::None).unwrap();
         assert!(first.next().now_or_never().unwrap().is_none(), "it is over");
         assert_eq!(queue.drop_queued(), 1);
     }
@@ -318,10 +318,10 @@ mod tests {
     fn a_session_leaves_what_came_for_the_next_one() {
         let queue = queue(4);
         let (feed, first) = queue.begin();
-        feed.push(number(1), Bound::None).unwrap();
+        feed.push(number(1), Limit::None).unwrap();
         drop(feed);
         let (feed, second) = queue.begin();
-        feed.push(number(2), Bound::None).unwrap();
+        feed.push(number(2), Limit::None).unwrap();
         assert_eq!((taken(&first), taken(&second)), (vec![1], vec![2]));
         assert!(first.next().now_or_never().unwrap().is_none());
         assert!(second.next().now_or_never().is_none(), "more may come");
@@ -336,7 +336,7 @@ mod tests {
         assert!(queue.push_early(number(3)).is_err());
         let (feed, publishes) = queue.begin();
         assert_eq!(feed.push_early(), Level::Free);
-        assert_eq!(feed.push(number(3), Bound::None).unwrap(), Level::Full);
+        assert_eq!(feed.push(number(3), Limit::None).unwrap(), Level::Full);
         assert_eq!(taken(&publishes), [1, 2, 3]);
         queue.push_early(number(4)).unwrap();
         assert_eq!(queue.drop_early(), 1);
@@ -347,13 +347,13 @@ mod tests {
     fn it_says_how_full_it_is_and_keeps_to_a_bound() {
         let queue = queue(2);
         let (feed, publishes) = queue.begin();
-        assert_eq!(feed.push(number(1), Bound::Full).unwrap(), Level::Free);
-        assert_eq!(feed.push(number(2), Bound::Full).unwrap(), Level::Free);
-        assert!(feed.push(number(3), Bound::Full).is_err());
-        assert_eq!(feed.push(number(3), Bound::Overfull).unwrap(), Level::Full);
-        assert_eq!(feed.push(number(4), Bound::Overfull).unwrap(), Level::Overfull);
-        assert!(feed.push(number(5), Bound::Overfull).is_err());
-        assert_eq!(feed.push(number(5), Bound::None).unwrap(), Level::Overfull);
+        assert_eq!(feed.push(number(1), Limit::Full).unwrap(), Level::Free);
+        assert_eq!(feed.push(number(2), Limit::Full).unwrap(), Level::Free);
+        assert!(feed.push(number(3), Limit::Full).is_err());
+        assert_eq!(feed.push(number(3), Limit::Overfull).unwrap(), Level::Full);
+        assert_eq!(feed.push(number(4), Limit::Overfull).unwrap(), Level::Overfull);
+        assert!(feed.push(number(5), Limit::Overfull).is_err());
+        assert_eq!(feed.push(number(5), Limit::None).unwrap(), Level::Overfull);
         assert!(queue.room().now_or_never().is_none());
         assert_eq!(taken(&publishes), [1, 2, 3, 4, 5]);
         assert!(queue.room().now_or_never().is_some());
@@ -363,8 +363,8 @@ mod tests {
     fn it_is_full_only_when_a_publish_waits_without_room() {
         let queue = queue(1);
         let (feed, publishes) = queue.begin();
-        assert_eq!(feed.push(number(1), Bound::None).unwrap(), Level::Free);
-        assert_eq!(feed.push(number(2), Bound::None).unwrap(), Level::Overfull);
+        assert_eq!(feed.push(number(1), Limit::None).unwrap(), Level::Free);
+        assert_eq!(feed.push(number(2), Limit::None).unwrap(), Level::Overfull);
         assert!(queue.room().now_or_never().is_none());
         let first = publishes.next().now_or_never().unwrap().unwrap();
         assert!(queue.room().now_or_never().is_none(), "it is being handled");
@@ -387,7 +387,7 @@ mod tests {
         });
         for n in 0..10 {
             queue.room().await;
-            let level = feed.push(number(n), Bound::None).unwrap();
+            let level = feed.push(number(n), Limit::None).unwrap();
             assert_eq!(level, if n == 0 { Level::Free } else { Level::Overfull });
         }
         drop(feed);

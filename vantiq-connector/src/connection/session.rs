@@ -19,7 +19,7 @@ use tracing::{Instrument, Span, debug, error, info};
 use super::{
     backoff::{Backoff, BackoffRange, Jitter},
     publish_call,
-    publish_queue::{Bound, Feed, Level, NoRoom, Publishes},
+    publish_queue::{Feed, Level, Limit, NoRoom, Publishes},
     queries::Queries,
     query_call::{Callee, Query, QueryCall},
 };
@@ -143,9 +143,9 @@ impl Session {
         }
     }
 
-    /// Queues a publish behind those before it, unless that makes the queue fuller than `bound`.
-    pub(super) fn publish(&self, object: Payload, bound: Bound) -> Result<Level, NoRoom> {
-        self.publishes.push(object, bound)
+    /// Queues a publish behind those before it, unless that makes the queue fuller than `limit`.
+    pub(super) fn publish(&self, object: Payload, limit: Limit) -> Result<Level, NoRoom> {
+        self.publishes.push(object, limit)
     }
 
     /// Queues what came before the configuration.

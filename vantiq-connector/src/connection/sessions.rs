@@ -107,7 +107,7 @@ mod tests {
     };
 
     use super::{
-        super::{publish_queue::Bound, query_call::Query},
+        super::{publish_queue::Limit, query_call::Query},
         *,
     };
     use crate::{
@@ -199,7 +199,7 @@ mod tests {
     }
 
     fn publish(sessions: &Sessions, number: u32) {
-        sessions.current().unwrap().publish(json(number), Bound::None).unwrap();
+        sessions.current().unwrap().publish(json(number), Limit::None).unwrap();
     }
 
     /// Asks the session that began last. Returns the way of the answer.
