@@ -3,7 +3,7 @@
 //! Users see native `async fn`; in here the futures are boxed and payloads are still JSON. Parsing happens
 //! here, in the task of the call and not in the loop that reads frames.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -33,11 +33,15 @@ pub(crate) trait ErasedSource: Send + Sync {
 pub(crate) trait ErasedHandler: Send + Sync {
     async fn publish(&self, object: Payload) -> Result<(), Fault>;
 
-    async fn query(&self, object: Payload, rows: &mut Rows) -> Result<Answer, Fault>;
+    /// Borrows nothing, so that it can go on in another task.
+    async fn query(self: Arc<Self>, object: Payload, rows: Rows) -> Result<Answer, Fault>;
 
     /// Consumes the handler. Returns `false` where a call still holds it, so that it cannot be consumed.
     async fn close(self: Arc<Self>) -> bool;
 }
+
+/// A call under way.
+pub(crate) type Calling<T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send>>;
 
 /// Why a call had no result.
 #[derive(Debug)]
@@ -128,9 +132,9 @@ impl<H: SourceHandler> ErasedHandler for Adapter<H> {
         self.handler().publish(message).await.map_err(Fault::failed)
     }
 
-    async fn query(&self, object: Payload, rows: &mut Rows) -> Result<Answer, Fault> {
+    async fn query(self: Arc<Self>, object: Payload, mut rows: Rows) -> Result<Answer, Fault> {
         let query = object.parse().map_err(Fault::Shape)?;
-        self.handler().query(query, rows).await.map_err(Fault::failed)
+        self.handler().query(query, &mut rows).await.map_err(Fault::failed)
     }
 
     async fn close(self: Arc<Self>) -> bool {

@@ -7,6 +7,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
     task::yield_now,
@@ -83,6 +84,8 @@ pub(super) struct Link<'a> {
     intake: Intake,
     deliveries: Deliveries,
     replies_rx: mpsc::Receiver<Reply>,
+    /// Those that are being taken; empty between turns.
+    replies: Vec<Reply>,
     /// The terminal answers that were given to the socket and may still be there.
     unsent: VecDeque<Owed>,
     stop: Stop,
@@ -149,6 +152,7 @@ impl<'a> Link<'a> {
             relieved: false,
             deliveries: Deliveries::new(Arc::clone(context), now),
             replies_rx,
+            replies: Vec::new(),
             unsent: VecDeque::new(),
             stop: Stop::No,
             context,
@@ -202,7 +206,7 @@ impl<'a> Link<'a> {
                 () = &mut wake => self.on_time(Instant::now()),
                 event = self.socket.next(may_read), if may_read || self.socket.has_work() => self.on_socket(event),
                 Some(reply) = self.replies_rx.recv(), if may_answer => {
-                    self.send_replies([reply]);
+                    self.send_replies([reply], Instant::now());
                     Ok(())
                 }
                 () = self.context.outbox.filled(), if self.may_notify() => Ok(()),
@@ -243,10 +247,21 @@ impl<'a> Link<'a> {
 
     /// Takes the answers that are there already. Returns whether more may come.
     fn take_replies(&mut self, now: Instant) -> bool {
-        let holds = self.deliveries.holds_answers(now);
-        while !holds && self.socket.waiting() < WRITE_AHEAD {
-            let Ok(reply) = self.replies_rx.try_recv() else { return true };
-            self.send_replies([reply]);
+        if self.deliveries.holds_answers(now) {
+            return false;
+        }
+        while let room = WRITE_AHEAD.saturating_sub(self.socket.waiting())
+            && room > 0
+        {
+            let count = self.replies_rx.len().min(room);
+            let mut replies = std::mem::take(&mut self.replies);
+            // All at once, for each call gives their room back.
+            let taken = self.replies_rx.recv_many(&mut replies, count).now_or_never();
+            self.send_replies(replies.drain(..), now);
+            self.replies = replies;
+            if taken.is_none_or(|taken| taken == 0) {
+                return true;
+            }
         }
         false
     }
@@ -333,7 +348,7 @@ impl<'a> Link<'a> {
             Effect::Query { reply_address, object } => {
                 self.useful = true;
                 let refusal = self.intake.query(reply_address, object, self.sessions.current());
-                self.send_replies(refusal);
+                self.send_replies(refusal, Instant::now());
             }
             Effect::Reply(status) => self.useful |= self.deliveries.status(&status, Instant::now()),
             Effect::AttachLater(error) => {
@@ -408,7 +423,7 @@ impl<'a> Link<'a> {
         self.unsent.drain(..).for_each(Owed::paid);
     }
 
-    fn send_replies(&mut self, replies: impl IntoIterator<Item = impl Into<Reply>>) {
+    fn send_replies(&mut self, replies: impl IntoIterator<Item = impl Into<Reply>>, now: Instant) {
         for reply in replies {
             let Reply { frame, owed } = reply.into();
             self.send(frame);
@@ -419,7 +434,7 @@ impl<'a> Link<'a> {
                 // So many are behind it that it has left the socket's queue, be that never empty.
                 owed.paid();
             }
-            self.deliveries.sent_other(Other::Answer, Instant::now());
+            self.deliveries.sent_other(Other::Answer, now);
         }
     }
 
@@ -494,7 +509,7 @@ impl<'a> Link<'a> {
             self.blocked_since = Some(now);
         }
         let overdue = self.intake.overdue(now);
-        self.send_replies(overdue);
+        self.send_replies(overdue, now);
         if self.protocol.phase() == Phase::Attached && self.deliveries.due(now) {
             let ping = self.ping();
             self.deliveries.pinged(ping);
@@ -520,7 +535,7 @@ impl<'a> Link<'a> {
 
     fn begin_stop(&mut self) {
         let closing = self.intake.close();
-        self.send_replies(closing);
+        self.send_replies(closing, Instant::now());
         self.sessions.end();
         if self.protocol.phase() != Phase::Attaching {
             self.phase_over = None;

@@ -1,7 +1,7 @@
 //! [`Queries`]: the queries of one session that are being answered, side by side.
 //!
-//! A task for each would cost more than most queries do. So a runner takes one after the other and polls each once;
-//! only what is not answered by then gets a task of its own. There are as many runners as the runtime has threads, so
+//! A task for each would cost more than most queries do. So a runner takes one after the other and calls the
+//! handler; only what is not answered at once gets a task of its own. There are as many runners as the runtime has threads, so
 //! a handler that computes for long, or blocks its thread, holds up no other query while any thread is free. They
 //! are started by whoever brings the queries, who does not block: what a task starts itself may be tied to its thread.
 
@@ -10,7 +10,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures_util::FutureExt;
 use tokio::{runtime::Handle, task::coop::consume_budget};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
@@ -59,10 +58,8 @@ impl Queries {
 
     async fn run(self) {
         while let Some(call) = self.next() {
-            let mut answer = Box::pin(call.answer());
-            // What waits shall wake a task of its own, which therefore polls it again at once.
-            if (&mut answer).now_or_never().is_none() {
-                self.tasks.spawn(answer.instrument(Span::current()));
+            if let Some(running) = call.begin().await {
+                self.tasks.spawn(running.answer().instrument(Span::current()));
             }
             consume_budget().await;
         }
@@ -117,7 +114,7 @@ mod tests {
             Ok(())
         }
 
-        async fn query(&self, _: Payload, _: &mut Rows) -> Result<Answer, Fault> {
+        async fn query(self: Arc<Self>, _: Payload, _: Rows) -> Result<Answer, Fault> {
             self.0.wait();
             Ok(Answer::empty())
         }

@@ -1,7 +1,8 @@
 //! [`QueryCall`]: one query, from its arrival to its one terminal answer.
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time::{Instant, sleep_until},
@@ -12,9 +13,9 @@ use tracing::{error, warn};
 use super::session::Handler;
 use crate::{
     Answer, QueryError, Rows,
-    contain::Contained,
+    contain::{Contained, Panicked},
     context::SourceContext,
-    erased::{ErasedHandler, Fault},
+    erased::{Calling, ErasedHandler, Fault},
     protocol::Payload,
     query::{Owed, Replies, ReplyTo, Streaming},
 };
@@ -36,8 +37,7 @@ pub(super) struct Query {
     pub(super) slot: OwnedSemaphorePermit,
 }
 
-/// A query that is being answered. Whatever happens to the handler, [`answer`](Self::answer) sends exactly
-/// one terminal answer.
+/// A query that is to be answered. Whatever happens to the handler, exactly one terminal answer is sent.
 pub(super) struct QueryCall {
     pub(super) callee: Arc<Callee>,
     pub(super) query: Query,
@@ -46,21 +46,56 @@ pub(super) struct QueryCall {
     pub(super) owed: Owed,
 }
 
+/// A query whose handler was not done at once.
+pub(super) struct Running {
+    callee: Arc<Callee>,
+    streaming: Arc<Streaming>,
+    work: Work,
+    /// `None` once it is known that the answer cannot be what was asked for.
+    owed: Option<Owed>,
+    slot: OwnedSemaphorePermit,
+}
+
+/// What is awaited.
+enum Work {
+    /// The handler, to which this is to be given.
+    Handler(Payload),
+    /// What the handler makes of it.
+    Call(Call),
+}
+
+/// A call of the handler's `query`.
+type Call = Contained<Calling<Answer>>;
+
 impl QueryCall {
-    pub(super) async fn answer(self) {
+    /// Answers the query where the handler does so at once. Otherwise returns what is left to do.
+    pub(super) async fn begin(self) -> Option<Running> {
         let Self { callee, query: Query { object, reply_to, received_at, slot }, replies, owed } = self;
         let options = &callee.context.options;
-        let streaming = Arc::new(Streaming::new(
-            reply_to,
-            replies,
-            options.bundle_rows,
-            options.bundle_linger,
-            received_at,
-        ));
-        // `None` once it is known that the answer cannot be what was asked for.
-        let mut owed = Some(owed);
-        let answer = callee.call(object, &streaming, &mut owed).await;
-        streaming.finish(answer.map_err(|failure| callee.log(failure)), owed).await;
+        let (rows, linger) = (options.bundle_rows, options.bundle_linger);
+        let streaming = Arc::new(Streaming::new(reply_to, replies, rows, linger, received_at));
+        let work = match callee.present_handler() {
+            None => Work::Handler(object),
+            Some(handler) => {
+                let mut call = call(handler, object, &streaming);
+                // What waits shall wake a task of its own, which therefore polls it again at once.
+                if let Some(result) = (&mut call).now_or_never() {
+                    callee.finish(&streaming, translated(result), Some(owed)).await;
+                    return None;
+                }
+                Work::Call(call)
+            }
+        };
+        Some(Running { callee, streaming, work, owed: Some(owed), slot })
+    }
+}
+
+impl Running {
+    /// Answers the query.
+    pub(super) async fn answer(self) {
+        let Self { callee, streaming, work, mut owed, slot } = self;
+        let answer = callee.drive(work, &streaming, &mut owed).await;
+        callee.finish(&streaming, answer, owed).await;
         drop(slot);
     }
 }
@@ -79,29 +114,20 @@ impl Callee {
         answer
     }
 
-    async fn call(
+    /// Sends what is left of the answer.
+    async fn finish(&self, streaming: &Streaming, answer: Result<Answer, Failure>, owed: Option<Owed>) {
+        streaming.finish(answer.map_err(|failure| self.log(failure)), owed).await;
+    }
+
+    /// Waits for the answer, and sends rows meanwhile; no longer than there may be no data, nor than the session's
+    /// grace.
+    async fn drive(
         &self,
-        object: Payload,
+        work: Work,
         streaming: &Arc<Streaming>,
         owed: &mut Option<Owed>,
     ) -> Result<Answer, Failure> {
-        let work = async {
-            // Cancel safety: both only wait.
-            let handler = tokio::select! {
-                biased;
-                handler = self.handler() => handler?,
-                () = streaming.closed() => {
-                    let closing = QueryError::new(QueryError::CLOSING, "the link is lost");
-                    return Err(Failure::expected(closing, "the link was lost before there was a handler"));
-                }
-            };
-            call(&*handler, object, Rows::new(Arc::clone(streaming))).await
-        };
-        let mut work = std::pin::pin!(work);
-        // Most are answered at once, and need no clock.
-        if let Poll::Ready(answer) = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
-            return answer;
-        }
+        let mut work = std::pin::pin!(self.work(work, streaming));
         let deadline = self.context.options.query_deadline;
         loop {
             let deadline_at = streaming.sent_at() + deadline;
@@ -131,11 +157,32 @@ impl Callee {
         }
     }
 
+    async fn work(&self, work: Work, streaming: &Arc<Streaming>) -> Result<Answer, Failure> {
+        let call = match work {
+            Work::Call(call) => call,
+            // Cancel safety: both only wait.
+            Work::Handler(object) => tokio::select! {
+                biased;
+                handler = self.handler() => call(handler?, object, streaming),
+                () = streaming.closed() => {
+                    let closing = QueryError::new(QueryError::CLOSING, "the link is lost");
+                    return Err(Failure::expected(closing, "the link was lost before there was a handler"));
+                }
+            },
+        };
+        translated(call.await)
+    }
+
+    /// The handler, where there is one.
+    fn present_handler(&self) -> Option<Arc<dyn ErasedHandler>> {
+        match &*self.handler_rx.borrow() {
+            Handler::Ready(handler) => Some(Arc::clone(handler)),
+            Handler::Connecting | Handler::Missing(_) => None,
+        }
+    }
+
     /// The handler, as soon as there is one.
     async fn handler(&self) -> Result<Arc<dyn ErasedHandler>, Failure> {
-        if let Handler::Ready(handler) = &*self.handler_rx.borrow() {
-            return Ok(Arc::clone(handler));
-        }
         let mut handler_rx = self.handler_rx.clone();
         let known = handler_rx.wait_for(|handler| !matches!(handler, Handler::Connecting)).await;
         match known.as_deref() {
@@ -188,9 +235,13 @@ impl From<Fault> for Failure {
     }
 }
 
-/// Calls the handler's `query` and translates what comes of it for the caller.
-async fn call(handler: &dyn ErasedHandler, object: Payload, mut rows: Rows) -> Result<Answer, Failure> {
-    let Ok(result) = Contained::new(handler.query(object, &mut rows)).await else {
+fn call(handler: Arc<dyn ErasedHandler>, object: Payload, streaming: &Arc<Streaming>) -> Call {
+    Contained::new(handler.query(object, Rows::new(Arc::clone(streaming))))
+}
+
+/// What came of a call, for the caller.
+fn translated(result: Result<Result<Answer, Fault>, Panicked>) -> Result<Answer, Failure> {
+    let Ok(result) = result else {
         let answer = QueryError::new(QueryError::PANICKED, "the handler panicked");
         return Err(Failure::defect(answer, "the handler panicked in `query`"));
     };
@@ -226,7 +277,7 @@ mod tests {
             Ok(())
         }
 
-        async fn query(&self, _: Payload, rows: &mut Rows) -> Result<Answer, Fault> {
+        async fn query(self: Arc<Self>, _: Payload, mut rows: Rows) -> Result<Answer, Fault> {
             match *self {
                 Self::Nothing => std::future::pending().await,
                 Self::Panic => panic!("as the script says"),
@@ -267,7 +318,11 @@ mod tests {
         let owed = context.owed();
         let callee = Arc::new(Callee { context, handler_rx, abandon: abandon.clone() });
         let call = QueryCall { callee, query, replies, owed };
-        tokio::spawn(call.answer());
+        tokio::spawn(async {
+            if let Some(running) = call.begin().await {
+                running.answer().await;
+            }
+        });
         Running { replies_rx, abandon, handler_tx, begun_at }
     }
 

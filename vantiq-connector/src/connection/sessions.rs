@@ -177,7 +177,7 @@ mod tests {
             Ok(())
         }
 
-        async fn query(&self, _: Payload, _: &mut Rows) -> Result<Answer, Fault> {
+        async fn query(self: Arc<Self>, _: Payload, _: Rows) -> Result<Answer, Fault> {
             if self.0.answers { Ok(Answer::empty()) } else { std::future::pending().await }
         }
 

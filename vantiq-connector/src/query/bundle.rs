@@ -28,6 +28,13 @@ pub(super) enum Content {
     Rows(JsonArray),
 }
 
+/// The last messages of a query: some partial ones, perhaps, and then the terminal one.
+#[derive(Debug)]
+pub(super) struct Finish {
+    pub(super) partials: Vec<Content>,
+    pub(super) terminal: (Status, Content),
+}
+
 /// A row that does not even fit by itself; its length as JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct RowTooLarge(pub(super) usize);
@@ -75,8 +82,8 @@ impl Bundle {
         (!rows.is_empty()).then_some(Content::Rows(rows))
     }
 
-    /// The last messages of a query, in order: some partial ones, perhaps, and one terminal.
-    pub(super) fn finish(&mut self, answer: Answer) -> Result<Vec<(Status, Content)>, RowTooLarge> {
+    /// The last messages of a query.
+    pub(super) fn finish(&mut self, answer: Answer) -> Result<Finish, RowTooLarge> {
         let mut partials = Vec::new();
         let terminal = match answer.0 {
             Kind::Row(row) => {
@@ -102,8 +109,7 @@ impl Bundle {
                 (Status::EMPTY, Content::Nothing)
             }
         };
-        let partials = partials.into_iter().map(|content| (Status::PARTIAL, content));
-        Ok(partials.chain([terminal]).collect())
+        Ok(Finish { partials, terminal })
     }
 }
 
@@ -135,8 +141,10 @@ mod tests {
     }
 
     fn finish(bundle: &mut Bundle, answer: Answer) -> Vec<(u16, String)> {
-        let messages = bundle.finish(answer).unwrap();
-        messages.iter().map(|(status, content)| (status.0, text(content).unwrap_or_default())).collect()
+        let Finish { partials, terminal } = bundle.finish(answer).unwrap();
+        let partials = partials.into_iter().map(|content| (Status::PARTIAL, content));
+        let messages = partials.chain([terminal]);
+        messages.map(|(status, content)| (status.0, text(&content).unwrap_or_default())).collect()
     }
 
     fn messages(expected: &[(u16, &str)]) -> Vec<(u16, String)> {
@@ -181,7 +189,8 @@ mod tests {
                 }
                 bundle.push(row.get().as_bytes());
             }
-            sent.extend(bundle.finish(Answer::done()).unwrap().into_iter().map(|(_, content)| content));
+            let Finish { partials, terminal } = bundle.finish(Answer::done()).unwrap();
+            sent.extend(partials.into_iter().chain([terminal.1]));
             let mut rows: Vec<String> = Vec::new();
             for content in &sent {
                 let json = text(content).unwrap_or("[]".to_owned());

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 use tokio::{
@@ -18,7 +17,7 @@ use tokio::{
 
 use super::{
     Answer, Owed, QueryError, Replies, Reply, ReplyTo,
-    bundle::{Bundle, RowTooLarge},
+    bundle::{Bundle, Finish, RowTooLarge},
 };
 use crate::protocol::Status;
 
@@ -206,7 +205,7 @@ impl Streaming {
     }
 
     /// Sends the rest and the terminal answer, which is `owed`, or was lost already.
-    pub(crate) async fn finish(&self, answer: Result<Answer, QueryError>, mut owed: Option<Owed>) {
+    pub(crate) async fn finish(&self, answer: Result<Answer, QueryError>, owed: Option<Owed>) {
         let messages = answer.and_then(|answer| {
             self.lock().bundle.finish(answer).map_err(|RowTooLarge(size)| {
                 QueryError::new(
@@ -217,18 +216,21 @@ impl Streaming {
                 .parameter(self.reply_to.max_message_bytes)
             })
         });
-        let mut frames: Vec<Bytes> = match messages {
-            Ok(messages) => {
-                messages.iter().map(|(status, content)| self.reply_to.answer(*status, content)).collect()
+        let frame = match messages {
+            Ok(Finish { partials, terminal: (status, content) }) => {
+                for content in &partials {
+                    self.reply(self.reply_to.answer(Status::PARTIAL, content).into()).await;
+                }
+                self.reply_to.answer(status, &content)
             }
-            Err(error) => vec![self.reply_to.error(&error)],
+            Err(error) => self.reply_to.error(&error),
         };
-        let last = frames.pop();
-        let parts = frames.into_iter().map(Reply::from);
-        for reply in parts.chain(last.map(|frame| Reply { frame, owed: owed.take() })) {
-            // A link that is gone has nobody to answer to.
-            let _ = self.replies.send(reply).await;
-        }
+        self.reply(Reply { frame, owed }).await;
+    }
+
+    async fn reply(&self, reply: Reply) {
+        // A link that is gone has nobody to answer to.
+        let _ = self.replies.send(reply).await;
     }
 
     /// Adds a row to the bundle where that has room.

@@ -18,7 +18,13 @@ use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
         self, Message, Utf8Bytes,
-        protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
+        protocol::{
+            CloseFrame, WebSocketConfig,
+            frame::{
+                Frame as WsFrame,
+                coding::{CloseCode, Data as OpData, OpCode},
+            },
+        },
     },
 };
 use tokio_util::{
@@ -151,10 +157,8 @@ impl Socket {
     /// Appends a frame; the caller looks at [`waiting`](Self::waiting) first.
     pub(crate) fn push(&mut self, frame: FrameOut) {
         self.frames.push_back(match frame {
-            // JSON text is UTF-8, always; were it not, a binary frame carries it as well.
-            FrameOut::Text(text) => {
-                Utf8Bytes::try_from(text.clone()).map_or(Message::Binary(text), Message::Text)
-            }
+            // As a frame, for the library would look once more whether it is UTF-8, as JSON always is.
+            FrameOut::Text(text) => Message::Frame(WsFrame::message(text, OpCode::Data(OpData::Text), true)),
             FrameOut::Binary(bytes) => Message::Binary(bytes),
             FrameOut::Ping(number) => Message::Ping(Bytes::copy_from_slice(&number.to_be_bytes())),
             FrameOut::Close => Message::Close(Some(CloseFrame {
