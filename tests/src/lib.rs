@@ -5,8 +5,10 @@
 mod chain;
 mod connector;
 mod deadline;
+pub mod dialogue;
 mod durable_connector;
 mod everything;
+pub mod frame;
 mod gate;
 mod hand_server;
 mod handlers;
@@ -17,6 +19,7 @@ mod peer;
 mod seen;
 mod wire;
 mod work;
+mod workbench;
 
 pub use chain::chain;
 pub use connector::{Connector, config, config_at, hasty};
@@ -33,3 +36,4 @@ pub use peer::Peer;
 pub use seen::{count, until};
 pub use wire::{Fault, Faults, Wire};
 pub use work::{Question, Work};
+pub use workbench::{Operation, Workbench};

@@ -22,11 +22,12 @@ use tokio_rustls::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
+use vantiq_connector_tests::{
     dialogue::{self, Step},
     frame::{Frame, Inbox},
-    process::authority_file,
 };
+
+use crate::process::authority_file;
 
 /// How long all may take to come.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -153,7 +154,7 @@ impl Shared {
 /// Answers what came. Returns whether the link was configured.
 fn take(inbox: &mut Inbox, out: &mut Vec<u8>) -> Result<bool> {
     let mut configured = false;
-    while let Some(frame) = inbox.next() {
+    while let Some(frame) = inbox.next_frame() {
         match frame {
             Frame::Message(message) => {
                 configured |= matches!(dialogue::answer(inbox.at(message), CONFIG, out)?, Step::Configured);

@@ -16,8 +16,6 @@
 mod bare;
 mod core;
 mod crowd;
-mod dialogue;
-mod frame;
 mod notifications;
 mod ours;
 mod peer;

@@ -9,9 +9,12 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use crate::{
+use vantiq_connector_tests::{
     dialogue::ACKNOWLEDGEMENT,
     frame::{BINARY, lay},
+};
+
+use crate::{
     peer::{Peer, answered, is_notification},
     publishes::{command, done},
     queries::frame,

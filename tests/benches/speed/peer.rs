@@ -10,9 +10,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{
+use vantiq_connector_tests::{
     dialogue::{self, Step},
     frame::{Frame, Inbox},
+};
+
+use crate::{
     process::{Client, Process},
     queries::frame,
     trial::Trial,
@@ -58,7 +61,7 @@ impl Peer {
         self.stream.write_all(response.as_bytes())?;
         loop {
             self.receive()?;
-            while let Some(Frame::Message(message)) = self.inbox.next() {
+            while let Some(Frame::Message(message)) = self.inbox.next_frame() {
                 let step = dialogue::answer(self.inbox.at(message), config, &mut self.outbox)?;
                 self.send()?;
                 if matches!(step, Step::Configured) {
@@ -104,7 +107,7 @@ impl Peer {
     /// The next message of what was read.
     pub(crate) fn message(&mut self) -> Result<Option<&[u8]>> {
         loop {
-            match self.inbox.next() {
+            match self.inbox.next_frame() {
                 None => return Ok(None),
                 Some(Frame::Message(message)) => return Ok(Some(self.inbox.at(message))),
                 Some(Frame::Ping(pong)) => self.outbox.extend(pong),

@@ -5,9 +5,12 @@ use std::io::Write;
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use crate::{
+use vantiq_connector_tests::{
     dialogue::{ACKNOWLEDGEMENT, publish},
     frame::{BINARY, lay},
+};
+
+use crate::{
     peer::Peer,
     trial::{Figure, Trial, Window},
     workload::{Done, padding},

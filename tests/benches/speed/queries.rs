@@ -4,9 +4,12 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use crate::{
+use vantiq_connector_tests::{
     dialogue::query,
     frame::{BINARY, lay},
+};
+
+use crate::{
     peer::{Peer, Status, answered},
     trial::{Figure, Trial, Unit, Window},
     workload::{ROWS, ROWS_IN_A_PARTIAL},

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 /// A message in binary, as real servers send them.
-pub(crate) const BINARY: u8 = 2;
+pub const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
@@ -13,7 +13,7 @@ const PONG: u8 = 10;
 const ROOM: usize = 256 * 1024;
 
 /// Appends a whole frame.
-pub(crate) fn lay(frames: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+pub fn lay(frames: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     frames.push(0x80 | opcode);
     match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
         (Ok(length @ 0..=125), _) => frames.push(length),
@@ -30,25 +30,27 @@ pub(crate) fn lay(frames: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
 }
 
 /// Takes bytes as they come and gives out messages, unmasked where they lie.
-#[derive(Default)]
-pub(crate) struct Inbox {
+#[derive(Debug, Default)]
+pub struct Inbox {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
 }
 
-/// What [`Inbox::next`] found.
-pub(crate) enum Frame {
+/// What [`Inbox::next_frame`] found.
+#[derive(Debug)]
+pub enum Frame {
     /// Where the message lies.
     Message(Range<usize>),
     /// To be answered with this.
     Ping(Vec<u8>),
+    /// The link is to end.
     Close,
 }
 
 impl Inbox {
     /// Where the next bytes go; [`filled`](Self::filled) says how many came.
-    pub(crate) fn room(&mut self) -> &mut [u8] {
+    pub fn room(&mut self) -> &mut [u8] {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
@@ -59,32 +61,34 @@ impl Inbox {
     }
 
     /// The same for a link that is idle nearly always.
-    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+    pub fn extend(&mut self, bytes: &[u8]) {
         self.buffer.truncate(self.end);
         self.buffer.extend(bytes);
         self.end += bytes.len();
     }
 
-    pub(crate) fn filled(&mut self, bytes: usize) {
+    /// So many bytes came.
+    pub fn filled(&mut self, bytes: usize) {
         self.end += bytes;
     }
 
     /// What came and was not taken yet.
-    pub(crate) fn rest(&self) -> &[u8] {
+    pub fn rest(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
     /// Drops so many bytes of the rest.
-    pub(crate) fn skip(&mut self, bytes: usize) {
+    pub fn skip(&mut self, bytes: usize) {
         self.start += bytes;
     }
 
-    pub(crate) fn at(&self, message: Range<usize>) -> &[u8] {
+    /// The bytes of a message.
+    pub fn at(&self, message: Range<usize>) -> &[u8] {
         &self.buffer[message]
     }
 
     /// The next whole frame.
-    pub(crate) fn next(&mut self) -> Option<Frame> {
+    pub fn next_frame(&mut self) -> Option<Frame> {
         loop {
             let (opcode, payload) = self.take()?;
             match opcode {

@@ -7,10 +7,13 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use crate::frame::{BINARY, lay};
 
 /// An acknowledgement, as real servers send them.
-pub(crate) const ACKNOWLEDGEMENT: &[u8] = br#"{"status":200}"#;
+pub const ACKNOWLEDGEMENT: &[u8] = br#"{"status":200}"#;
 
 /// The answer to an upgrade, and how long the request was; nothing while it is not whole.
-pub(crate) fn upgrade(request: &[u8]) -> Result<Option<(usize, String)>> {
+///
+/// # Errors
+/// What is no upgrade.
+pub fn upgrade(request: &[u8]) -> Result<Option<(usize, String)>> {
     let Some(end) = request.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let text = std::str::from_utf8(&request[..end])?;
     let header = |line: &'_ str| {
@@ -27,8 +30,11 @@ pub(crate) fn upgrade(request: &[u8]) -> Result<Option<(usize, String)>> {
 }
 
 /// The steps of the handshake.
-pub(crate) enum Step {
+#[derive(Debug)]
+pub enum Step {
+    /// `validate` is answered.
     Validated,
+    /// So is `connectExtension`: the source has its configuration.
     Configured,
 }
 
@@ -40,7 +46,10 @@ struct Request {
 }
 
 /// Appends the answer to `validate` or `connectExtension`.
-pub(crate) fn answer(message: &[u8], config: &str, frames: &mut Vec<u8>) -> Result<Step> {
+///
+/// # Errors
+/// What does not belong to a handshake.
+pub fn answer(message: &[u8], config: &str, frames: &mut Vec<u8>) -> Result<Step> {
     let request: Request = serde_json::from_slice(message)?;
     match (request.op.as_str(), request.source) {
         ("validate", _) => {
@@ -61,17 +70,17 @@ pub(crate) fn answer(message: &[u8], config: &str, frames: &mut Vec<u8>) -> Resu
 }
 
 /// A publish to the one source.
-pub(crate) fn publish(object: &str) -> String {
+pub fn publish(object: &str) -> String {
     envelope("publish", SOURCE, "{}", object)
 }
 
 /// A query to the one source, to be answered to this address.
-pub(crate) fn query(address: &str, object: &str) -> String {
+pub fn query(address: &str, object: &str) -> String {
     envelope("query", SOURCE, &format!(r#"{{"REPLY_ADDR_HEADER":"{address}"}}"#), object)
 }
 
 /// The source of the scenarios with one link.
-pub(crate) const SOURCE: &str = "source-0";
+pub const SOURCE: &str = "source-0";
 
 /// With all the members that a real server sends.
 fn envelope(op: &str, source: &str, headers: &str, object: &str) -> String {
