@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::{Operation, Payload, ServerError, Status, redact::cut};
+use super::{Operation, Payload, ServerError, Status, payload::json, redact::cut};
 
 /// A message from the server (`docs/PROTOCOL.md`, section 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,8 +157,8 @@ impl Inbound {
         if frame.trim_ascii_start().first() != Some(&b'{') {
             return Err(DecodeError::Json { line: 1, column: 1 });
         }
-        let envelope: Envelope<'_> = serde_json::from_slice(frame)
-            .map_err(|error| DecodeError::Json { line: error.line(), column: error.column() })?;
+        let envelope: Envelope<'_> =
+            json(frame).map_err(|error| DecodeError::Json { line: error.line(), column: error.column() })?;
         let object = || Payload::of_frame(frame, envelope.object);
         let Some(Text(op)) = envelope.op else {
             return match envelope.status {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::{Serialize, Serializer, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::redact::{self, cut};
@@ -59,11 +59,16 @@ impl Payload {
     /// [`ShapeError`], which names the field that does not fit.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ShapeError> {
         // Keeping track of the path costs as much again as parsing, and is of use only where that fails.
-        serde_json::from_slice(&self.0).or_else(|_| {
+        json(&self.0).or_else(|_| {
             let mut text = serde_json::Deserializer::from_slice(&self.0);
             serde_path_to_error::deserialize(&mut text).map_err(ShapeError::new)
         })
     }
+}
+
+/// Reads JSON. Once all of it is known to be UTF-8, which is quick to see, its texts need no look of their own.
+pub(super) fn json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> serde_json::Result<T> {
+    std::str::from_utf8(text).map_or_else(|_| serde_json::from_slice(text), serde_json::from_str)
 }
 
 impl fmt::Debug for Payload {
