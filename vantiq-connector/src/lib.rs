@@ -24,8 +24,11 @@ pub mod internals {
     pub use crate::delivery::model as ledger_model;
     #[cfg(feature = "durable")]
     pub use crate::delivery::outbox_trials;
-    pub use crate::fuzzing;
+    pub use crate::{fuzzing, pieces};
 }
+#[cfg(any(test, feature = "internals"))]
+#[doc(hidden)]
+pub mod pieces;
 mod polling;
 pub mod protocol;
 mod query;
