@@ -33,7 +33,6 @@ use std::{env, fs, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result};
 
-use process::Client;
 use scenario::{SCENARIOS, Scenario};
 use table::Table;
 use trial::{Figure, Trial};
@@ -100,7 +99,8 @@ fn run(run: &Run) -> Result<()> {
     let mut table = Table::new();
     println!("{}", table.head());
     for scenario in SCENARIOS.iter().filter(|scenario| run.wants(scenario)) {
-        let mut results: Vec<_> = Client::all().into_iter().map(|client| (client, Vec::new())).collect();
+        let clients = scenario.clients.iter().filter(|client| client.is_here());
+        let mut results: Vec<_> = clients.map(|client| (*client, Vec::new())).collect();
         for _ in 0..run.rounds.min(scenario.rounds) {
             for (client, figures) in &mut results {
                 figures.push(measure(scenario, &trial(*client))?);

@@ -40,11 +40,9 @@ impl Client {
         }
     }
 
-    /// All that can be measured here.
-    pub(crate) fn all() -> Vec<Self> {
-        let mut all = vec![Self::Bare, Self::Ours];
-        all.extend(env::var_os(PYTHON).map(|_| Self::Python));
-        all
+    /// Whether it can be measured here.
+    pub(crate) fn is_here(self) -> bool {
+        self != Self::Python || env::var_os(PYTHON).is_some()
     }
 }
 

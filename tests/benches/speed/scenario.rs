@@ -5,7 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::{
-    notifications, publishes, queries, sources,
+    notifications,
+    process::Client,
+    publishes, queries, sources,
     trial::{Figure, Trial},
 };
 
@@ -15,16 +17,20 @@ pub(crate) struct Scenario {
     pub(crate) run: fn(&Trial) -> Result<Figure>,
     /// Rounds at most: what hardly varies and takes long.
     pub(crate) rounds: usize,
+    /// Who takes part. The others are held against the first.
+    pub(crate) clients: &'static [Client],
 }
+
+const ALL: &[Client] = &[Client::Bare, Client::Ours, Client::Python];
 
 const LATE: Duration = Duration::from_millis(20);
 
 const fn often(name: &'static str, run: fn(&Trial) -> Result<Figure>) -> Scenario {
-    Scenario { name, run, rounds: usize::MAX }
+    Scenario { name, run, rounds: usize::MAX, clients: ALL }
 }
 
 const fn seldom(name: &'static str, run: fn(&Trial) -> Result<Figure>) -> Scenario {
-    Scenario { name, run, rounds: 3 }
+    Scenario { name, run, rounds: 3, clients: ALL }
 }
 
 pub(crate) const SCENARIOS: &[Scenario] = &[

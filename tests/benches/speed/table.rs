@@ -22,10 +22,10 @@ impl Table {
     /// Adds a line for each client of a scenario. What disturbs the machine disturbs all clients of one round alike,
     /// so ratios are taken within rounds.
     pub(crate) fn add(&mut self, scenario: &str, results: &[(Client, Vec<Figure>)]) {
-        let bare = results.iter().find(|(client, _)| *client == Client::Bare);
+        let first = results.first();
         for (client, figures) in results {
-            let bare = bare.filter(|_| *client != Client::Bare).map(|(_, bare)| bare.as_slice());
-            let line = format!("| {scenario} | {} | {} |", client.name(), cells(figures, bare).join(" | "));
+            let first = first.filter(|(first, _)| client != first).map(|(_, first)| first.as_slice());
+            let line = format!("| {scenario} | {} | {} |", client.name(), cells(figures, first).join(" | "));
             println!("{line}");
             self.0.push_str(&line);
             self.0.push('\n');
@@ -43,7 +43,7 @@ impl Table {
 }
 
 /// All cells but the first two.
-fn cells(figures: &[Figure], bare: Option<&[Figure]>) -> [String; 8] {
+fn cells(figures: &[Figure], first: Option<&[Figure]>) -> [String; 8] {
     let values = || figures.iter().map(|figure| figure.value);
     let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
     let unit = figures.first().map_or(Unit::PerSecond, |figure| figure.unit);
@@ -53,11 +53,11 @@ fn cells(figures: &[Figure], bare: Option<&[Figure]>) -> [String; 8] {
     [
         shown(median(values()), unit),
         format!("{} to {}", shown(least, unit), shown(most, unit)),
-        ratio(figures, bare, |figure| Some(figure.value))
+        ratio(figures, first, |figure| Some(figure.value))
             .map(|ratio| as_ratio(ratio, unit))
             .unwrap_or_default(),
         of_all(figures, cpu).map(in_microseconds).unwrap_or_default(),
-        ratio(figures, bare, cpu).map(|ratio| format!("{ratio:.2} x")).unwrap_or_default(),
+        ratio(figures, first, cpu).map(|ratio| format!("{ratio:.2} x")).unwrap_or_default(),
         of_all(figures, latency(0)).map(in_microseconds).unwrap_or_default(),
         of_all(figures, latency(1)).map(in_microseconds).unwrap_or_default(),
         of_all(figures, |figure| figure.server_busy).map(in_percent).unwrap_or_default(),
@@ -70,10 +70,10 @@ fn of_all(figures: &[Figure], part: impl Fn(&Figure) -> Option<f64>) -> Option<f
     parts.map(|parts| median(parts.into_iter()))
 }
 
-/// The median of the ratios of a part to that of the bare client in the same round.
-fn ratio(figures: &[Figure], bare: Option<&[Figure]>, part: impl Fn(&Figure) -> Option<f64>) -> Option<f64> {
-    let pairs = figures.iter().zip(bare?);
-    let ratios: Option<Vec<_>> = pairs.map(|(figure, bare)| Some(part(figure)? / part(bare)?)).collect();
+/// The median of the ratios of a part to that of the first client in the same round.
+fn ratio(figures: &[Figure], first: Option<&[Figure]>, part: impl Fn(&Figure) -> Option<f64>) -> Option<f64> {
+    let pairs = figures.iter().zip(first?);
+    let ratios: Option<Vec<_>> = pairs.map(|(figure, first)| Some(part(figure)? / part(first)?)).collect();
     ratios.map(|ratios| median(ratios.into_iter()))
 }
 
