@@ -16,6 +16,7 @@
 mod bare;
 mod core;
 mod crowd;
+mod durable;
 mod notifications;
 mod ours;
 mod peer;
@@ -95,6 +96,7 @@ fn run(run: &Run) -> Result<()> {
         length: run.length,
         is_quick: run.is_quick,
         core: cores.map(|(_, client)| client),
+        settings: "",
     };
     let mut table = Table::new();
     println!("{}", table.head());

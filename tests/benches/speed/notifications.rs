@@ -16,7 +16,7 @@ use vantiq_connector_tests::{
 
 use crate::{
     peer::{Peer, answered, is_notification},
-    publishes::{command, done},
+    publishes::{command, done, numbered},
     queries::frame,
     trial::{Figure, Trial, Window},
 };
@@ -53,11 +53,16 @@ impl Late {
     }
 }
 
-/// Notifications of so many bytes, acknowledged so late.
+/// Notifications of so many bytes, acknowledged so late, one sent after the other.
 pub(crate) fn sent(trial: &Trial, bytes: usize, late: Duration) -> Result<Figure> {
+    sent_at_once(trial, bytes, late, 0)
+}
+
+/// The same, but so many are sent at once.
+pub(crate) fn sent_at_once(trial: &Trial, bytes: usize, late: Duration, at_once: u64) -> Result<Figure> {
     let mut peer = Peer::attach(trial, bytes)?;
     let late = if late.is_zero() { None } else { Some(Late::new(&peer, late)?) };
-    peer.outbox.extend(command("Start"));
+    peer.outbox.extend(numbered(at_once, "Start"));
     peer.send()?;
     let mut acknowledgement = Vec::new();
     lay(&mut acknowledgement, BINARY, ACKNOWLEDGEMENT);

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use vantiq_connector::{Delivery, prelude::*};
 
 use crate::workload::{Ask, Config, Done, Event, ROWS_IN_A_PARTIAL, Reading, Then, padding};
@@ -56,7 +57,10 @@ impl SourceHandler for Measured {
                     receipt.await?;
                 }
             }
-            Then::Start => self.source.spawn(pump(self.source.clone(), self.text.clone(), self.stop.clone())),
+            Then::Start => {
+                let (source, text, stop) = (self.source.clone(), self.text.clone(), self.stop.clone());
+                self.source.spawn(pump(source, text, event.sequence, stop));
+            }
             Then::Stop => self.stop.store(true, Ordering::Relaxed),
         }
         Ok(())
@@ -85,14 +89,19 @@ impl Measured {
     }
 }
 
-/// Notifies until told to stop, and awaits the receipts later.
-async fn pump(source: Source, text: Arc<str>, stop: Arc<AtomicBool>) {
+/// Notifies until told to stop, so many `at_once`, and awaits the receipts later.
+async fn pump(source: Source, text: Arc<str>, at_once: u64, stop: Arc<AtomicBool>) {
+    let notify = async |number| source.notify(&Reading::new(number, &text)).await.expect("it is accepted");
     let mut receipts = VecDeque::new();
     let (mut sent, mut delivered) = (0, 0);
     while !stop.load(Ordering::Relaxed) {
-        let receipt = source.notify(&Reading::new(sent, &text)).await.expect("the source is open");
-        sent += 1;
-        receipts.push_back(receipt);
+        if at_once > 0 {
+            receipts.extend(join_all((sent..sent + at_once).map(&notify)).await);
+            sent += at_once;
+        } else {
+            receipts.push_back(notify(sent).await);
+            sent += 1;
+        }
         if receipts.len() >= RECEIPTS {
             delivered += acknowledged(receipts.drain(..RECEIPTS / 4)).await;
         }

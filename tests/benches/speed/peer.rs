@@ -175,12 +175,13 @@ fn accept(listener: &TcpListener) -> Result<TcpStream> {
     }
 }
 
-/// The `server.config` of a client with the sources `source-0`, `source-1` and so on, and the lines of `SETTINGS`.
-pub(crate) fn server_config(url: &str, sources: usize, authority: Option<&str>) -> String {
+/// The `server.config` of a client with the sources `source-0`, `source-1` and so on, these `settings`, and the lines
+/// of `SETTINGS`.
+pub(crate) fn server_config(url: &str, sources: usize, authority: Option<&str>, settings: &str) -> String {
     let names: Vec<_> = (0..sources).map(|number| format!("source-{number}")).collect();
     let authority = authority.map(|file| format!("caCertificateFile={file}\n")).unwrap_or_default();
     format!(
-        "targetServer={url}\nauthToken=token\nsources={}\ntcpProbePort=0\nproxy=none\n{authority}{}\n",
+        "targetServer={url}\nauthToken=token\nsources={}\ntcpProbePort=0\nproxy=none\n{authority}{settings}\n{}\n",
         names.join(","),
         env::var("SETTINGS").unwrap_or_default()
     )

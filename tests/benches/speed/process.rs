@@ -29,6 +29,8 @@ pub(crate) enum Client {
     Bare,
     /// Vantiq's own SDK for Python.
     Python,
+    /// Nobody: a plain loop of the benchmark itself, which writes what an outbox file has to keep.
+    Disk,
 }
 
 impl Client {
@@ -37,6 +39,7 @@ impl Client {
             Self::Ours => "vantiq-connector",
             Self::Bare => "bare client",
             Self::Python => "Python SDK",
+            Self::Disk => "the disk alone",
         }
     }
 

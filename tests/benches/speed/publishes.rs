@@ -53,8 +53,13 @@ fn event(sequence: u64, bytes: usize, more: &str) -> String {
 
 /// A publish that has the client do something.
 pub(crate) fn command(then: &str) -> Vec<u8> {
+    numbered(0, then)
+}
+
+/// The same with a number.
+pub(crate) fn numbered(sequence: u64, then: &str) -> Vec<u8> {
     let mut frame = Vec::new();
-    lay(&mut frame, BINARY, publish(&event(0, 100, &format!(r#","then":"{then}""#))).as_bytes());
+    lay(&mut frame, BINARY, publish(&event(sequence, 100, &format!(r#","then":"{then}""#))).as_bytes());
     frame
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::{
-    notifications,
+    durable, notifications,
     process::Client,
     publishes, queries, sources,
     trial::{Figure, Trial},
@@ -21,9 +21,20 @@ pub(crate) struct Scenario {
     pub(crate) clients: &'static [Client],
 }
 
+impl Scenario {
+    /// The same for these clients only.
+    const fn of(self, clients: &'static [Client]) -> Self {
+        Self { clients, ..self }
+    }
+}
+
+/// Those who keep notifications on the disk.
+const DURABLE: &[Client] = &[Client::Disk, Client::Ours];
 const ALL: &[Client] = &[Client::Bare, Client::Ours, Client::Python];
 
 const LATE: Duration = Duration::from_millis(20);
+/// So late that every notification is written to the outbox file before it is over.
+const AFTER_THE_SYNC: Duration = Duration::from_millis(150);
 
 const fn often(name: &'static str, run: fn(&Trial) -> Result<Figure>) -> Scenario {
     Scenario { name, run, rounds: usize::MAX, clients: ALL }
@@ -50,6 +61,22 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     often("notifications sent, 1 KiB, acknowledged 20 ms late", |trial| {
         notifications::sent(trial, 1 << 10, LATE)
     }),
+    often("notifications sent, 100 B, outbox file synced at intervals", |trial| {
+        durable::synced_at_intervals(trial, Duration::ZERO)
+    })
+    .of(DURABLE),
+    often("notifications sent, 100 B, acknowledged 150 ms late, outbox file synced at intervals", |trial| {
+        durable::synced_at_intervals(trial, AFTER_THE_SYNC)
+    })
+    .of(DURABLE),
+    often("notifications sent, 100 B, 1 at once, outbox file always synced", |trial| {
+        durable::always_synced(trial, 1)
+    })
+    .of(DURABLE),
+    often("notifications sent, 100 B, 1,000 at once, outbox file always synced", |trial| {
+        durable::always_synced(trial, 1_000)
+    })
+    .of(DURABLE),
     often("queries, 16 at once, beside one of 2 s", |trial| queries::beside_a_slow_one(trial, 16)),
     often("mixed: 16 queries, 16 publishes that notify, at once", notifications::mixed),
     often("1,000 sources connected, from the start of the process", |trial| sources::connected(trial, 1_000)),

@@ -19,12 +19,14 @@ pub(crate) struct Trial {
     /// Whether it is enough to see that everything works.
     pub(crate) is_quick: bool,
     pub(crate) core: Option<usize>,
+    /// Lines for the `server.config` of the client.
+    pub(crate) settings: &'static str,
 }
 
 impl Trial {
     /// Starts the client with so many sources.
     pub(crate) fn start(&self, url: &str, sources: usize, authority: Option<&str>) -> Result<Process> {
-        Process::start(self.client, &server_config(url, sources, authority), self.core)
+        Process::start(self.client, &server_config(url, sources, authority, self.settings), self.core)
     }
 
     /// A count, or a small part of it.

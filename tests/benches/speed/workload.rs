@@ -29,7 +29,7 @@ pub(crate) enum Then {
     Report,
     /// Notify a reading.
     Notify,
-    /// Notify readings as fast as can be, until told to stop.
+    /// Notify readings as fast as can be, until told to stop: as many at once as `sequence` says, one by one for 0.
     Start,
     /// Then await what is left of the receipts and notify [`Done`] with their number.
     Stop,
