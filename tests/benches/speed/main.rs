@@ -6,7 +6,8 @@
 //! within each round, so that what disturbs the machine disturbs all alike. The table of medians goes to standard
 //! output and into `speed/table.md` in the folder for temporary files of the target folder.
 //!
-//! * Words on the command line choose the scenarios whose names hold one of them.
+//! * Words on the command line choose the scenarios whose names hold one of them. Without words those that take long
+//!   are left out.
 //! * `ROUNDS=9` measures so often (5), `LENGTH_MS=2000` so long each time (1000).
 //! * `SETTINGS=ackProfile=notifications` adds a line to the `server.config` of the clients.
 //! * `VANTIQ_PYTHON=venv/bin/python` names a Python that has `vantiqconnectorsdk`; without it that one is left out.
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod bare;
+mod busy;
 mod core;
 mod crowd;
 mod durable;
@@ -76,7 +78,10 @@ impl Run {
     }
 
     fn wants(&self, scenario: &Scenario) -> bool {
-        self.words.is_empty() || self.words.iter().any(|word| scenario.name.contains(word.as_str()))
+        match self.words.as_slice() {
+            [] => self.is_quick || !scenario.is_long,
+            words => words.iter().any(|word| scenario.name.contains(word.as_str())),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     peer::{Peer, answered, is_notification},
     publishes::{command, done, numbered},
     queries::frame,
-    trial::{Figure, Trial, Window},
+    trial::{Figure, Span, Trial, Window},
 };
 
 /// Queries under way in the mixed load, and as many publishes.
@@ -55,11 +55,26 @@ impl Late {
 
 /// Notifications of so many bytes, acknowledged so late, one sent after the other.
 pub(crate) fn sent(trial: &Trial, bytes: usize, late: Duration) -> Result<Figure> {
-    sent_at_once(trial, bytes, late, 0)
+    run(trial, bytes, late, 0, trial.by_time())
 }
 
 /// The same, but so many are sent at once.
 pub(crate) fn sent_at_once(trial: &Trial, bytes: usize, late: Duration, at_once: u64) -> Result<Figure> {
+    run(trial, bytes, late, at_once, trial.by_time())
+}
+
+/// Notifications of so many bytes, after the `first` ones of a link.
+pub(crate) fn sent_beyond(trial: &Trial, bytes: usize, first: usize) -> Result<Figure> {
+    run(trial, bytes, Duration::ZERO, 0, trial.beyond(first))
+}
+
+fn run(
+    trial: &Trial,
+    bytes: usize,
+    late: Duration,
+    at_once: u64,
+    [warm_up, length]: [Span; 2],
+) -> Result<Figure> {
     let mut peer = Peer::attach(trial, bytes)?;
     let late = if late.is_zero() { None } else { Some(Late::new(&peer, late)?) };
     peer.outbox.extend(numbered(at_once, "Start"));
@@ -80,10 +95,10 @@ pub(crate) fn sent_at_once(trial: &Trial, bytes: usize, late: Duration, at_once:
             peer.outbox.extend(&acknowledgement);
         }
         match &window {
-            None if began.elapsed() > trial.warm_up() => {
+            None if warm_up.is_over(began.elapsed(), all) => {
                 (window, before) = (Some(Window::begin(&peer.process)), all);
             }
-            Some(window) if figure.is_none() && window.elapsed() > trial.length => {
+            Some(window) if figure.is_none() && length.is_over(window.elapsed(), all - before) => {
                 figure = Some(window.end(all - before));
                 peer.outbox.extend(command("Stop"));
             }

@@ -16,7 +16,7 @@ use vantiq_connector::{Delivery, prelude::*};
 use crate::workload::{Ask, Config, Done, Event, ROWS_IN_A_PARTIAL, Reading, Then, padding};
 
 /// As many queries at once as any scenario has.
-const QUERIES: usize = 256;
+const QUERIES: usize = 1_024;
 /// How many receipts are kept before the oldest quarter is awaited: the window.
 const RECEIPTS: usize = 32_768;
 

@@ -4,6 +4,7 @@ use std::{
     env,
     io::{ErrorKind, Read, Write},
     net::{TcpListener, TcpStream},
+    rc::Rc,
     thread,
     time::{Duration, Instant},
 };
@@ -26,9 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Twice half a second, in which a connector wants nothing to happen, and more.
 const REST: Duration = Duration::from_millis(1_300);
 
-/// The server of one link, and the client at its other end.
+/// The server of one link, and the client at its other end, which may have other links.
 pub(crate) struct Peer {
-    pub(crate) process: Process,
+    pub(crate) process: Rc<Process>,
     /// What goes out with the next [`send`](Self::send).
     pub(crate) outbox: Vec<u8>,
     pub(crate) stream: TcpStream,
@@ -38,13 +39,24 @@ pub(crate) struct Peer {
 impl Peer {
     /// Starts the client of `trial` and attaches its one source with this configuration.
     pub(crate) fn attach(trial: &Trial, notification_bytes: usize) -> Result<Self> {
+        let mut peers = Self::attach_all(trial, 1, notification_bytes)?;
+        peers.pop().context("one source has one link")
+    }
+
+    /// The same with so many sources; each has its link.
+    pub(crate) fn attach_all(trial: &Trial, sources: usize, notification_bytes: usize) -> Result<Vec<Self>> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let url = format!("http://{}", listener.local_addr()?);
-        let process = trial.start(&url, 1, None)?;
-        let stream = accept(&listener).with_context(|| process.log())?;
+        let process = Rc::new(trial.start(&url, sources, None)?);
+        let config = format!(r#"{{"notificationBytes":{notification_bytes}}}"#);
+        let attach = |_| Self::accept(&listener, &process, &config).with_context(|| process.log());
+        (0..sources).map(attach).collect()
+    }
+
+    fn accept(listener: &TcpListener, process: &Rc<Process>, config: &str) -> Result<Self> {
+        let (process, stream) = (Rc::clone(process), accept(listener)?);
         let mut peer = Self { process, outbox: Vec::new(), stream, inbox: Inbox::default() };
-        peer.shake_hands(&format!(r#"{{"notificationBytes":{notification_bytes}}}"#))
-            .with_context(|| peer.process.log())?;
+        peer.shake_hands(config)?;
         Ok(peer)
     }
 

@@ -12,7 +12,7 @@ use vantiq_connector_tests::{
 
 use crate::{
     peer::Peer,
-    trial::{Figure, Trial, Window},
+    trial::{Figure, Span, Trial, Window},
     workload::{Done, padding},
 };
 
@@ -20,26 +20,26 @@ use crate::{
 const BLOCK: usize = 64 * 1024;
 
 /// Publishes whose `object` has so many bytes.
-pub(crate) fn received(trial: &Trial, bytes: usize) -> Result<Figure> {
+pub(crate) fn received(trial: &Trial, bytes: usize, [warm_up, length]: [Span; 2]) -> Result<Figure> {
     let mut peer = Peer::attach(trial, 0)?;
-    let (block, in_block) = block(bytes);
-    let blast = |peer: &mut Peer, length| -> Result<_> {
+    let (block, in_block) = block(BLOCK, bytes);
+    let blast = |peer: &mut Peer, span: Span| -> Result<_> {
         let (window, mut published) = (Window::begin(&peer.process), 0);
-        while window.elapsed() < length {
+        while !span.is_over(window.elapsed(), published) {
             peer.stream.write_all(&block)?;
             published += in_block;
         }
         report(peer, "Report", published)?;
         Ok(window.end(published))
     };
-    blast(&mut peer, trial.warm_up())?;
-    blast(&mut peer, trial.length)
+    blast(&mut peer, warm_up)?;
+    blast(&mut peer, length)
 }
 
-/// Frames of about [`BLOCK`] bytes, and their number.
-fn block(bytes: usize) -> (Vec<u8>, u64) {
+/// Frames of about `size` bytes, and their number.
+pub(crate) fn block(size: usize, bytes: usize) -> (Vec<u8>, u64) {
     let (mut block, mut frames) = (Vec::new(), 0);
-    while block.len() < BLOCK {
+    while block.len() < size {
         lay(&mut block, BINARY, publish(&event(1_000_000 + frames, bytes, "")).as_bytes());
         frames += 1;
     }

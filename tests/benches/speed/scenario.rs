@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::{
-    durable, notifications,
+    busy, durable, notifications,
     process::Client,
     publishes, queries, sources,
     trial::{Figure, Trial},
@@ -19,6 +19,8 @@ pub(crate) struct Scenario {
     pub(crate) rounds: usize,
     /// Who takes part. The others are held against the first.
     pub(crate) clients: &'static [Client],
+    /// Whether it is measured only where a word asks for it.
+    pub(crate) is_long: bool,
 }
 
 impl Scenario {
@@ -26,10 +28,17 @@ impl Scenario {
     const fn of(self, clients: &'static [Client]) -> Self {
         Self { clients, ..self }
     }
+
+    /// The same, only where a word asks for it.
+    const fn if_asked(self) -> Self {
+        Self { is_long: true, ..self }
+    }
 }
 
 /// Those who keep notifications on the disk.
 const DURABLE: &[Client] = &[Client::Disk, Client::Ours];
+/// Those who are to cost the same, however much there is to do.
+const STEADY: &[Client] = &[Client::Bare, Client::Ours];
 const ALL: &[Client] = &[Client::Bare, Client::Ours, Client::Python];
 
 const LATE: Duration = Duration::from_millis(20);
@@ -37,20 +46,23 @@ const LATE: Duration = Duration::from_millis(20);
 const AFTER_THE_SYNC: Duration = Duration::from_millis(150);
 
 const fn often(name: &'static str, run: fn(&Trial) -> Result<Figure>) -> Scenario {
-    Scenario { name, run, rounds: usize::MAX, clients: ALL }
+    Scenario { name, run, rounds: usize::MAX, clients: ALL, is_long: false }
 }
 
 const fn seldom(name: &'static str, run: fn(&Trial) -> Result<Figure>) -> Scenario {
-    Scenario { name, run, rounds: 3, clients: ALL }
+    Scenario { name, run, rounds: 3, clients: ALL, is_long: false }
 }
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    often("publishes received, 100 B", |trial| publishes::received(trial, 100)),
-    often("publishes received, 1 KiB", |trial| publishes::received(trial, 1 << 10)),
-    often("publishes received, 16 KiB", |trial| publishes::received(trial, 16 << 10)),
+    often("publishes received, 100 B", |trial| publishes::received(trial, 100, trial.by_time())),
+    often("publishes received, 1 KiB", |trial| publishes::received(trial, 1 << 10, trial.by_time())),
+    often("publishes received, 16 KiB", |trial| publishes::received(trial, 16 << 10, trial.by_time())),
     often("queries, 1 at once", |trial| queries::answered_at_once(trial, 1)),
     often("queries, 16 at once", |trial| queries::answered_at_once(trial, 16)),
     often("queries, 128 at once", |trial| queries::answered_at_once(trial, 128)),
+    seldom("queries, 10 at once", |trial| queries::answered_at_once(trial, 10)).of(STEADY),
+    seldom("queries, 100 at once", |trial| queries::answered_at_once(trial, 100)).of(STEADY),
+    seldom("queries, 1,000 at once", |trial| queries::answered_at_once(trial, 1_000)).of(STEADY),
     seldom("the first 20,000 queries of a process, 16 at once", |trial| queries::first(trial, 20_000, 16)),
     often("rows streamed, 100 in a partial", queries::rows),
     often("notifications sent, 100 B", |trial| notifications::sent(trial, 100, Duration::ZERO)),
@@ -83,6 +95,61 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     often("1,000 sources connected again after the loss of all links", |trial| {
         sources::reconnected(trial, 1_000)
     }),
+    seldom("publishes received, 100 B, over 1 source", |trial| busy::received(trial, 100, 1)).of(STEADY),
+    seldom("publishes received, 100 B, over 10 sources", |trial| busy::received(trial, 100, 10)).of(STEADY),
+    seldom("publishes received, 100 B, over 100 sources", |trial| busy::received(trial, 100, 100)).of(STEADY),
+    seldom("publishes received, 100 B, over 1,000 sources", |trial| busy::received(trial, 100, 1_000))
+        .of(STEADY),
+    seldom("publishes received, 100 B, beyond the first 1,000", |trial| {
+        publishes::received(trial, 100, trial.beyond(1_000))
+    })
+    .of(STEADY)
+    .if_asked(),
+    seldom("publishes received, 100 B, beyond the first 10,000", |trial| {
+        publishes::received(trial, 100, trial.beyond(10_000))
+    })
+    .of(STEADY)
+    .if_asked(),
+    seldom("publishes received, 100 B, beyond the first 100,000", |trial| {
+        publishes::received(trial, 100, trial.beyond(100_000))
+    })
+    .of(STEADY)
+    .if_asked(),
+    seldom("publishes received, 100 B, beyond the first 1,000,000", |trial| {
+        publishes::received(trial, 100, trial.beyond(1_000_000))
+    })
+    .of(STEADY)
+    .if_asked(),
+    seldom("publishes received, 100 B, beyond the first 10,000,000", |trial| {
+        publishes::received(trial, 100, trial.beyond(10_000_000))
+    })
+    .of(STEADY)
+    .if_asked(),
+    seldom("notifications sent, 100 B, beyond the first 1,000", |trial| {
+        notifications::sent_beyond(trial, 100, 1_000)
+    })
+    .of(STEADY)
+    .if_asked(),
+    seldom("notifications sent, 100 B, beyond the first 10,000", |trial| {
+        notifications::sent_beyond(trial, 100, 10_000)
+    })
+    .of(STEADY)
+    .if_asked(),
+    seldom("notifications sent, 100 B, beyond the first 100,000", |trial| {
+        notifications::sent_beyond(trial, 100, 100_000)
+    })
+    .of(STEADY)
+    .if_asked(),
+    seldom("notifications sent, 100 B, beyond the first 1,000,000", |trial| {
+        notifications::sent_beyond(trial, 100, 1_000_000)
+    })
+    .of(STEADY)
+    .if_asked(),
+    seldom("notifications sent, 100 B, beyond the first 10,000,000", |trial| {
+        notifications::sent_beyond(trial, 100, 10_000_000)
+    })
+    .of(STEADY)
+    .if_asked(),
     seldom("memory of a process with one source", |trial| sources::one(trial, false)),
     seldom("memory of a process with one source, TLS", |trial| sources::one(trial, true)),
     seldom("memory of each idle source of 10,000", |trial| sources::each(trial, false, 10_000)),

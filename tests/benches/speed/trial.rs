@@ -38,6 +38,36 @@ impl Trial {
     pub(crate) fn warm_up(&self) -> Duration {
         self.length / 5
     }
+
+    /// What comes before the measurement, and the measurement.
+    pub(crate) fn by_time(&self) -> [Span; 2] {
+        [Span::Time(self.warm_up()), Span::Time(self.length)]
+    }
+
+    /// The same by messages: those beyond the `first` ones are measured.
+    pub(crate) const fn beyond(&self, first: usize) -> [Span; 2] {
+        [Span::Messages(self.count(first) as u64), Span::Messages(self.count(BEYOND) as u64)]
+    }
+}
+
+/// How many messages are measured, where it matters how many came before: few beside most of those, and enough for the
+/// clock of the processor.
+const BEYOND: usize = 100_000;
+
+/// How long something goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Span {
+    Time(Duration),
+    Messages(u64),
+}
+
+impl Span {
+    pub(crate) fn is_over(self, elapsed: Duration, messages: u64) -> bool {
+        match self {
+            Self::Time(time) => elapsed > time,
+            Self::Messages(count) => messages >= count,
+        }
+    }
 }
 
 /// In what a figure is told.
