@@ -6,6 +6,8 @@ use std::{
     task::{Context, Poll},
 };
 
+use pin_project_lite::pin_project;
+
 /// User code panicked. The panic hook has been told what it said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Panicked;
@@ -21,35 +23,45 @@ pub(crate) fn contain<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     })
 }
 
-/// A future of user code. If it panics, that is its result; if it panics when it is dropped, be it before its end,
-/// that is nobody's concern.
-#[derive(Debug)]
-pub(crate) struct Contained<F>(Option<F>);
+pin_project! {
+    /// A future of user code. If it panics, that is its result; if it panics when it is dropped, be it before its end,
+    /// that is nobody's concern.
+    #[derive(Debug)]
+    pub(crate) struct Contained<F> {
+        #[pin]
+        call: Option<F>,
+    }
 
-impl<F: Future + Unpin> Contained<F> {
-    pub(crate) const fn new(call: F) -> Self {
-        Self(Some(call))
+    impl<F> PinnedDrop for Contained<F> {
+        fn drop(this: Pin<&mut Self>) {
+            this.end();
+        }
     }
 }
 
-impl<F: Future + Unpin> Future for Contained<F> {
+impl<F> Contained<F> {
+    pub(crate) const fn new(call: F) -> Self {
+        Self { call: Some(call) }
+    }
+
+    fn end(self: Pin<&mut Self>) {
+        let mut call = self.project().call;
+        let _ = contain(|| call.set(None));
+    }
+}
+
+impl<F: Future> Future for Contained<F> {
     type Output = Result<F::Output, Panicked>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let call = self.0.as_mut().expect("not polled after its end");
-        let result = match contain(|| Pin::new(call).poll(cx)) {
+        let call = self.as_mut().project().call.as_pin_mut().expect("not polled after its end");
+        let result = match contain(|| call.poll(cx)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(output)) => Ok(output),
             Err(panicked) => Err(panicked),
         };
-        let _ = contain(|| drop(self.0.take()));
+        self.end();
         Poll::Ready(result)
-    }
-}
-
-impl<F> Drop for Contained<F> {
-    fn drop(&mut self) {
-        let _ = contain(|| drop(self.0.take()));
     }
 }
 

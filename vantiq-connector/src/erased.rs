@@ -9,7 +9,9 @@ use async_trait::async_trait;
 
 use crate::{
     Answer, QueryError, Rows, Source, SourceHandler, SourcePattern, VantiqSource,
+    connection::{Publishes, serve},
     contain::contain,
+    context::SourceContext,
     handler::UnhandledPublish,
     protocol::{Payload, ShapeError},
 };
@@ -31,7 +33,9 @@ pub(crate) trait ErasedSource: Send + Sync {
 /// A handler of any type.
 #[async_trait]
 pub(crate) trait ErasedHandler: Send + Sync {
-    async fn publish(&self, object: Payload) -> Result<(), Fault>;
+    /// Handles publishes until no more can come. One future for all: a box for each would cost more than many of them
+    /// do.
+    async fn serve(&self, context: &SourceContext, publishes: &Publishes);
 
     /// Borrows nothing, so that it can go on in another task.
     async fn query(self: Arc<Self>, object: Payload, rows: Rows) -> Result<Answer, Fault>;
@@ -127,9 +131,12 @@ impl<H> Drop for Adapter<H> {
 
 #[async_trait]
 impl<H: SourceHandler> ErasedHandler for Adapter<H> {
-    async fn publish(&self, object: Payload) -> Result<(), Fault> {
-        let message = object.parse().map_err(Fault::Shape)?;
-        self.handler().publish(message).await.map_err(Fault::failed)
+    async fn serve(&self, context: &SourceContext, publishes: &Publishes) {
+        let publish = |object: Payload| async move {
+            let message = object.parse().map_err(Fault::Shape)?;
+            self.handler().publish(message).await.map_err(Fault::failed)
+        };
+        serve(context, publishes, publish).await;
     }
 
     async fn query(self: Arc<Self>, object: Payload, mut rows: Rows) -> Result<Answer, Fault> {

@@ -21,6 +21,8 @@ mod sessions;
 mod state;
 
 pub(crate) use actor::Actor;
+pub(crate) use publish_call::serve;
+pub(crate) use publish_queue::Publishes;
 #[cfg(any(test, fuzzing, feature = "internals"))]
 pub(crate) use {
     retry::LinkEnd,

@@ -1,20 +1,34 @@
-//! One call of a handler's `publish`.
+//! Publishes handed to a handler, one after the other.
 
 use tracing::{error, warn};
 
+use super::publish_queue::Publishes;
 use crate::{
-    contain::Contained,
+    contain::{Contained, Panicked},
     context::SourceContext,
-    erased::{ErasedHandler, Fault},
+    erased::Fault,
     protocol::Payload,
 };
 
-/// Hands a publish to the handler. Whatever comes of it is logged and counted: the protocol has no way to
-/// tell the publisher.
-pub(super) async fn publish(context: &SourceContext, handler: &dyn ErasedHandler, object: Payload) {
-    let unfinished = Unfinished(Some(context));
-    let result = Contained::new(handler.publish(object)).await;
-    unfinished.finish();
+/// Calls the handler for one publish after the other until no more can come. Whatever comes of a call is logged and
+/// counted: the protocol has no way to tell the publisher.
+pub(crate) async fn serve<Call>(
+    context: &SourceContext,
+    publishes: &Publishes,
+    publish: impl Fn(Payload) -> Call,
+) where
+    Call: Future<Output = Result<(), Fault>>,
+{
+    while let Some((object, room)) = publishes.next().await {
+        let unfinished = Unfinished(Some(context));
+        let result = Contained::new(publish(object)).await;
+        unfinished.finish();
+        ended(context, result);
+        drop(room);
+    }
+}
+
+fn ended(context: &SourceContext, result: Result<Result<(), Fault>, Panicked>) {
     match result {
         Ok(Ok(())) => {}
         Ok(Err(Fault::Failed(failure))) if failure.is_unhandled => {

@@ -77,7 +77,7 @@ pub(super) struct Feed {
 }
 
 /// Where one session takes its publishes, and what those before it left.
-pub(super) struct Publishes {
+pub(crate) struct Publishes {
     queue: Arc<PublishQueue>,
     session: u64,
 }

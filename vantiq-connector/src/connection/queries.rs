@@ -96,6 +96,7 @@ mod tests {
     use crate::{
         Answer, Rows,
         connection::{
+            Publishes,
             query_call::{Callee, Query},
             session::Handler,
         },
@@ -110,9 +111,7 @@ mod tests {
 
     #[async_trait]
     impl ErasedHandler for Meeting {
-        async fn publish(&self, _: Payload) -> Result<(), Fault> {
-            Ok(())
-        }
+        async fn serve(&self, _: &SourceContext, _: &Publishes) {}
 
         async fn query(self: Arc<Self>, _: Payload, _: Rows) -> Result<Answer, Fault> {
             self.0.wait();

@@ -260,7 +260,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{context::Options, query::Reply};
+    use crate::{connection::Publishes, context::Options, query::Reply};
 
     /// What the handler does with its one query.
     #[derive(Clone, Copy)]
@@ -273,9 +273,7 @@ mod tests {
 
     #[async_trait]
     impl ErasedHandler for Script {
-        async fn publish(&self, _: Payload) -> Result<(), Fault> {
-            Ok(())
-        }
+        async fn serve(&self, _: &SourceContext, _: &Publishes) {}
 
         async fn query(self: Arc<Self>, _: Payload, mut rows: Rows) -> Result<Answer, Fault> {
             match *self {

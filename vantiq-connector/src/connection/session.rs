@@ -18,7 +18,6 @@ use tracing::{Instrument, Span, debug, error, info};
 
 use super::{
     backoff::{Backoff, BackoffRange, Jitter},
-    publish_call,
     publish_queue::{Feed, Level, Limit, NoRoom, Publishes},
     queries::Queries,
     query_call::{Callee, Query, QueryCall},
@@ -369,10 +368,7 @@ async fn serve(
     handler: &dyn ErasedHandler,
     queries: &Queries,
 ) {
-    while let Some((object, room)) = publishes.next().await {
-        publish_call::publish(context, handler, object).await;
-        drop(room);
-    }
+    handler.serve(context, publishes).await;
     // The session was told to end, or it would still send publishes: no query can be added.
     queries.close();
     queries.wait().await;

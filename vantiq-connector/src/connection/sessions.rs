@@ -107,7 +107,11 @@ mod tests {
     };
 
     use super::{
-        super::{publish_queue::Limit, query_call::Query},
+        super::{
+            publish_call::serve,
+            publish_queue::{Limit, Publishes},
+            query_call::Query,
+        },
         *,
     };
     use crate::{
@@ -170,11 +174,14 @@ mod tests {
 
     #[async_trait]
     impl ErasedHandler for Scripted {
-        async fn publish(&self, object: Payload) -> Result<(), Fault> {
-            let number: u32 = object.parse().map_err(Fault::Shape)?;
-            self.0.note(format!("{}: publish {number}", self.1));
-            sleep(self.0.publish).await;
-            Ok(())
+        async fn serve(&self, context: &SourceContext, publishes: &Publishes) {
+            let publish = |object: Payload| async move {
+                let number: u32 = object.parse().map_err(Fault::Shape)?;
+                self.0.note(format!("{}: publish {number}", self.1));
+                sleep(self.0.publish).await;
+                Ok(())
+            };
+            serve(context, publishes, publish).await;
         }
 
         async fn query(self: Arc<Self>, _: Payload, _: Rows) -> Result<Answer, Fault> {
