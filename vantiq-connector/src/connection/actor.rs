@@ -70,12 +70,12 @@ impl Actor {
             let handshake = Arc::clone(&context.set.handshakes).acquire_owned().await.ok();
             context.set.pacer.turn().await;
             context.set_state(SourceState::Connecting);
-            let socket = timeout(context.options.dial_deadline, context.set.dialer.dial())
-                .await
-                .unwrap_or_else(|_| {
-                    let url = context.set.dialer.endpoint.to_string();
-                    Err(TransportError::from(TransportErrorKind::Deadline { url }))
-                });
+            // Boxed, for the handshakes take more room than the link that lives for months.
+            let dial = Box::pin(context.set.dialer.dial());
+            let socket = timeout(context.options.dial_deadline, dial).await.unwrap_or_else(|_| {
+                let url = context.set.dialer.endpoint.to_string();
+                Err(TransportError::from(TransportErrorKind::Deadline { url }))
+            });
             (handshake, socket)
         };
         let not_linked = |end| Ended { end, proven: false };
@@ -87,7 +87,8 @@ impl Actor {
         match opened {
             (Some(handshake), Ok(socket)) => {
                 context.counters.links.add_one();
-                Link::new(&context, &mut self.sessions, socket, handshake).run().await
+                let mut link = Link::new(&context, &mut self.sessions, socket, handshake);
+                link.run().await
             }
             (_, Err(error)) => not_linked(LinkEnd::NotOpened(error)),
             (None, Ok(_)) => not_linked(LinkEnd::Stopped),

@@ -11,21 +11,16 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
+    answers::Answers,
     publish_queue::{Level, Limit, NoRoom, PublishQueue},
     query_call::Query,
     session::Session,
 };
-use crate::{
-    QueryError,
-    context::SourceContext,
-    protocol::Payload,
-    query::{Replies, ReplyTo},
-};
+use crate::{QueryError, context::SourceContext, protocol::Payload, query::ReplyTo};
 
 /// The way of publishes and queries from one link to its sessions.
 pub(super) struct Intake {
     context: Arc<SourceContext>,
-    replies_tx: Replies,
     publishes: Arc<PublishQueue>,
     /// How full that was when it was last looked at.
     level: Level,
@@ -36,12 +31,8 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(
-        context: Arc<SourceContext>,
-        replies_tx: Replies,
-        publishes: Arc<PublishQueue>,
-    ) -> Self {
-        Self { context, replies_tx, publishes, level: Level::Free, early: VecDeque::new(), closed: false }
+    pub(super) fn new(context: Arc<SourceContext>, publishes: Arc<PublishQueue>) -> Self {
+        Self { context, publishes, level: Level::Free, early: VecDeque::new(), closed: false }
     }
 
     /// Whether nothing more is to be read until there is [`room`](Self::room) for publishes. Where no handler will
@@ -88,6 +79,7 @@ impl Intake {
         reply_address: Option<String>,
         object: Payload,
         session: Option<&Session>,
+        answers: &mut Answers,
     ) -> Option<Bytes> {
         self.context.counters.queries.add_one();
         let Some(address) = reply_address else {
@@ -109,17 +101,17 @@ impl Intake {
         };
         let query = Query { object, reply_to, received_at: Instant::now(), slot };
         match session {
-            Some(session) => session.query(query, self.replies_tx.clone()),
+            Some(session) => session.query(query, answers.way()),
             None => self.early.push_back(query),
         }
         None
     }
 
     /// A session began: hands it what came early.
-    pub(super) fn session_began(&mut self, session: &Session) {
+    pub(super) fn session_began(&mut self, session: &Session, answers: &mut Answers) {
         self.level = session.publish_early();
         for query in self.early.drain(..) {
-            session.query(query, self.replies_tx.clone());
+            session.query(query, answers.way());
         }
     }
 

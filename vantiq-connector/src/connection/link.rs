@@ -7,15 +7,15 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::OwnedSemaphorePermit,
     task::yield_now,
     time::{Instant, sleep_until, timeout},
 };
 use tracing::{info, trace, warn};
 
 use super::{
+    answers::Answers,
     backoff::{Backoff, BackoffRange, Jitter},
     deliveries::Deliveries,
     heartbeat::{Beat, Heartbeat, Pace, Traffic},
@@ -34,8 +34,6 @@ use crate::{
     transport::{Frame, FrameOut, Socket, SocketEvent, TransportError},
 };
 
-/// Answers of queries that wait for the link; a handler that streams faster waits for room.
-const REPLIES: usize = 128;
 /// Frames that wait for the socket before answers and notifications wait in their own queues.
 const WRITE_AHEAD: usize = 128;
 /// Frames that wait for the socket before nothing more is read: each frame read may cause one.
@@ -83,8 +81,8 @@ pub(super) struct Link<'a> {
     relieved: bool,
     intake: Intake,
     deliveries: Deliveries,
-    replies_rx: mpsc::Receiver<Reply>,
-    /// Those that are being taken; empty between turns.
+    answers: Answers,
+    /// Answers that are being taken; empty between turns.
     replies: Vec<Reply>,
     /// The terminal answers that were given to the socket and may still be there.
     unsent: VecDeque<Owed>,
@@ -128,7 +126,6 @@ impl<'a> Link<'a> {
         handshake: OwnedSemaphorePermit,
     ) -> Self {
         let now = Instant::now();
-        let (replies_tx, replies_rx) = mpsc::channel(REPLIES);
         let dead_after = context.options.dead_after;
         let pace = if context.set.config.send_pings {
             Pace { ping: context.options.ping_interval, silence: dead_after, stall: dead_after }
@@ -136,7 +133,7 @@ impl<'a> Link<'a> {
             Pace { ping: NEVER, silence: NEVER, stall: dead_after }
         };
         Self {
-            intake: Intake::new(Arc::clone(context), replies_tx, Arc::clone(sessions.publishes())),
+            intake: Intake::new(Arc::clone(context), Arc::clone(sessions.publishes())),
             sessions,
             socket,
             protocol: Protocol::new(),
@@ -151,7 +148,7 @@ impl<'a> Link<'a> {
             blocked_since: None,
             relieved: false,
             deliveries: Deliveries::new(Arc::clone(context), now),
-            replies_rx,
+            answers: Answers::default(),
             replies: Vec::new(),
             unsent: VecDeque::new(),
             stop: Stop::No,
@@ -161,7 +158,7 @@ impl<'a> Link<'a> {
 
     /// Runs the link to its end, and the session with it. What it could not deliver is back in the outbox
     /// afterwards.
-    pub(super) async fn run(mut self) -> Ended {
+    pub(super) async fn run(&mut self) -> Ended {
         let end = self.turn().await;
         self.sessions.leave();
         // The library has its answer to a close frame ready, and sends it with the next flush. Whoever else
@@ -194,7 +191,7 @@ impl<'a> Link<'a> {
             if wake_at < wake.deadline() || wake.is_elapsed() {
                 wake.as_mut().reset(wake_at);
             }
-            // Cancel safety: `next` keeps its state in the socket; `recv`, `filled`, `stored`, `room` and
+            // Cancel safety: the socket's `next` keeps its state in it; that of the answers, `filled`, `stored`, `room` and
             // the notifications take nothing before they are over; `ended` gives up its handle only when the
             // task has ended.
             let outcome = tokio::select! {
@@ -205,7 +202,7 @@ impl<'a> Link<'a> {
                 () = self.context.reconnect.notified(), if self.stop == Stop::No => self.on_reconnect_asked(),
                 () = &mut wake => self.on_time(Instant::now()),
                 event = self.socket.next(may_read), if may_read || self.socket.has_work() => self.on_socket(event),
-                Some(reply) = self.replies_rx.recv(), if may_answer => {
+                reply = self.answers.next(), if may_answer => {
                     self.send_replies([reply], Instant::now());
                     Ok(())
                 }
@@ -253,13 +250,11 @@ impl<'a> Link<'a> {
         while let room = WRITE_AHEAD.saturating_sub(self.socket.waiting())
             && room > 0
         {
-            let count = self.replies_rx.len().min(room);
             let mut replies = std::mem::take(&mut self.replies);
-            // All at once, for each call gives their room back.
-            let taken = self.replies_rx.recv_many(&mut replies, count).now_or_never();
+            let taken = self.answers.take(room, &mut replies);
             self.send_replies(replies.drain(..), now);
             self.replies = replies;
-            if taken.is_none_or(|taken| taken == 0) {
+            if taken == 0 {
                 return true;
             }
         }
@@ -347,7 +342,8 @@ impl<'a> Link<'a> {
             }
             Effect::Query { reply_address, object } => {
                 self.useful = true;
-                let refusal = self.intake.query(reply_address, object, self.sessions.current());
+                let refusal =
+                    self.intake.query(reply_address, object, self.sessions.current(), &mut self.answers);
                 self.send_replies(refusal, Instant::now());
             }
             Effect::Reply(status) => self.useful |= self.deliveries.status(&status, Instant::now()),
@@ -409,7 +405,7 @@ impl<'a> Link<'a> {
         self.sessions.leave();
         if self.stop == Stop::No {
             let session = self.sessions.begin(config);
-            self.intake.session_began(session);
+            self.intake.session_began(session, &mut self.answers);
         }
     }
 
@@ -557,12 +553,10 @@ impl<'a> Link<'a> {
     fn advance_stop(&mut self) {
         // While attaching the configuration may come any moment, and then they can be sent.
         let may_deliver = matches!(self.protocol.phase(), Phase::Attached | Phase::Attaching);
-        // The intake holds one sender; any other is a query that has yet to send its answer.
-        let answered = self.replies_rx.is_empty() && self.replies_rx.sender_strong_count() <= 1;
         // First asked what comes back into the outbox, then what is in it.
         let delivered = !self.context.outbox.is_storing() && self.deliveries.is_flushed();
         // Behind the close frame there is little time left.
-        let flushed = answered && !self.socket.has_work() && (delivered || !may_deliver);
+        let flushed = self.answers.are_complete() && !self.socket.has_work() && (delivered || !may_deliver);
         if matches!(self.stop, Stop::Flushing(_)) && flushed {
             self.socket.push(FrameOut::Close);
             self.stop = Stop::Closing(Instant::now() + CLOSE_DEADLINE);

@@ -1,10 +1,11 @@
 //! One source's connection: an [`Actor`] dials, a `Link` moves frames, a `Session` runs the handler.
 //!
 //! What happens next is decided in [`state`], [`retry`], [`refusal`], [`backoff`] and [`heartbeat`], which know no I/O
-//! and no clock; the others do it. Between link and session stand the `intake` of publishes and queries and
+//! and no clock; the others do it. Between link and session stand the `intake` of publishes and queries, their `answers` and
 //! the `deliveries` of notifications.
 
 mod actor;
+mod answers;
 mod backoff;
 mod deliveries;
 mod heartbeat;

@@ -82,8 +82,11 @@ impl Dialer {
     pub(crate) async fn dial(&self) -> Result<Socket, TransportError> {
         let traffic = Traffic::default();
         let tcp = traffic.count(self.connect().await?);
-        let stream =
-            if self.endpoint.is_tls() { Either::Right(self.encrypt(tcp).await?) } else { Either::Left(tcp) };
+        let stream = if self.endpoint.is_tls() {
+            Either::Right(Box::new(self.encrypt(tcp).await?))
+        } else {
+            Either::Left(tcp)
+        };
         let request = tungstenite::ClientRequestBuilder::new(self.endpoint.uri().clone());
         client_async_with_config(request, stream, Some(ws::config()))
             .await

@@ -34,7 +34,8 @@ use tokio_util::{
 
 use super::{TransportError, TransportErrorKind, net::Net};
 
-type Stream = WebSocketStream<Either<Tcp, TlsStream<Tcp>>>;
+/// Boxed where it is encrypted: plain ones need not have the room.
+type Stream = WebSocketStream<Either<Tcp, Box<TlsStream<Tcp>>>>;
 
 /// A connection that counts its bytes.
 pub(super) type Tcp = InspectReader<InspectWriter<Net, Counting>, Counting>;
