@@ -164,6 +164,28 @@ async fn doubts_are_cleared_up_though_events_go_on() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
+/// Each answer made the link look busy: the receipt waited for ever, and each answer took a place in memory.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_acknowledges_nothing_is_found_out_though_queries_go_on() {
+    let server = MemoryServer::default();
+    let (connector, mut peer) = attached(&server, |config| config).await;
+    let [receipt] = notified(&connector, &mut peer).await;
+    let mut answers = 0;
+    let queries = async {
+        loop {
+            peer.ask(1).await;
+            answers += 1;
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        outcome = receipt => assert_eq!(outcome, Ok(Delivery::Arrived)),
+        () = queries => {}
+        () = sleep(Duration::from_mins(5)) => panic!("no receipt"),
+    }
+    assert!(answers < 11_000, "{answers}");
+}
+
 /// It was taken for the refusal of the source.
 #[tokio::test(start_paused = true)]
 async fn a_refusal_that_names_an_event_is_the_events_while_the_source_attaches() {

@@ -61,7 +61,6 @@ pub(crate) fn first(trial: &Trial, queries: usize, at_once: usize) -> Result<Fig
 
 fn run(trial: &Trial, at_once: usize, slow: bool) -> Result<Figure> {
     let mut peer = Peer::attach(trial, 0)?;
-    peer.rest(trial)?;
     let mut frames: Vec<_> = (0..at_once).map(|address| frame(address, "")).collect();
     if slow {
         frames.push(frame(at_once, &format!(r#","sleepMs":{SLEEP_MS}"#)));
@@ -97,7 +96,6 @@ fn run(trial: &Trial, at_once: usize, slow: bool) -> Result<Figure> {
 /// Rows of one query after the other.
 pub(crate) fn rows(trial: &Trial) -> Result<Figure> {
     let mut peer = Peer::attach(trial, 0)?;
-    peer.rest(trial)?;
     let frame = frame(0, &format!(r#","rows":{ROWS}"#));
     let began = Instant::now();
     while began.elapsed() < trial.warm_up() {

@@ -24,8 +24,9 @@ use super::AckProfile;
 /// How often one `connectExtension` may be acknowledged once something else was sent. Before that it may be
 /// as often as the server likes: the Python SDK was made to tolerate ten.
 const HANDSHAKE_REPLIES: u64 = 1;
-/// Answers in doubt at most, before a quiet moment is asked for: each costs a place in memory.
-const MAX_DOUBT: u64 = 10_000;
+/// Answers in doubt while a notification is open, or replies to them, before a quiet moment is asked for: they cost a
+/// place in memory, and the notification its receipt.
+const MAX_DOUBT: usize = 10_000;
 
 /// How much may be sent and not yet acknowledged.
 #[derive(Debug, Clone, Copy)]
@@ -187,6 +188,8 @@ pub(crate) struct Ledger<T, E> {
     sent: VecDeque<Sent<T>>,
     /// The messages in doubt that were sent before the front of `sent`.
     doubt: Doubt,
+    /// Answers in doubt, wherever they stand.
+    doubtful_answers: usize,
     /// The replies that no certain message before the front of `sent` can have had, oldest first.
     replies: VecDeque<Option<E>>,
     /// Notifications in `sent`, and their bytes.
@@ -220,6 +223,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
             profile,
             sent: VecDeque::new(),
             doubt: Doubt::default(),
+            doubtful_answers: 0,
             replies: VecDeque::new(),
             open: 0,
             open_bytes: 0,
@@ -313,14 +317,17 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         self.clouded || !self.sent.is_empty() || self.doubt != Doubt::default() || !self.replies.is_empty()
     }
 
-    /// Whether the window is full while it is in doubt what the replies answer.
+    /// Whether the window is full while it is in doubt what the replies answer, or whether there will be any.
     pub(crate) const fn is_stuck(&self) -> bool {
-        self.doubt.answers > 0 && !self.has_room()
+        let may_be_silent = !self.known.notifications && !self.silent;
+        !self.has_room() && (self.doubtful_answers > 0 || may_be_silent)
     }
 
-    /// Whether there are so many doubts, or such, that a quiet moment has to be made.
-    pub(crate) const fn is_confused(&self) -> bool {
-        self.doubt.answers > MAX_DOUBT || self.clouded
+    /// Whether there are so many doubts, or such, that a quiet moment has to be made. While no notification is open
+    /// nobody waits to have them cleared up.
+    pub(crate) fn is_confused(&self) -> bool {
+        let is_awaited = self.open > 0 && self.doubtful_answers > MAX_DOUBT;
+        self.clouded || is_awaited || self.replies.len() > MAX_DOUBT
     }
 
     /// A notification of `size` bytes was handed to the socket.
@@ -343,7 +350,10 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
                 self.sent.push_back(Sent::Acknowledged(kind));
             }
             (AckProfile::Auto, Other::Answer, Some(false)) => self.answered = true,
-            (AckProfile::Auto, kind, _) => self.sent.push_back(Sent::Doubtful(kind)),
+            (AckProfile::Auto, kind, _) => {
+                self.doubtful_answers += usize::from(kind == Other::Answer);
+                self.sent.push_back(Sent::Doubtful(kind));
+            }
         }
         self.pass_doubtful();
     }
@@ -404,6 +414,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
             self.named = true;
             self.clouded = false;
             self.doubt = Doubt::default();
+            self.doubtful_answers = 0;
             self.replies.clear();
             self.sent.retain(|sent| matches!(sent, Sent::Notification { .. }));
         }
@@ -463,7 +474,10 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
                     self.doubt.released += 1;
                     arrived.push(self.close(entry, size));
                 }
-                Sent::Acknowledged(_) => self.doubt.answers += 1,
+                Sent::Acknowledged(_) => {
+                    self.doubt.answers += 1;
+                    self.doubtful_answers += 1;
+                }
                 Sent::Doubtful(kind) => self.doubt.add(kind),
                 later @ Sent::Notification { .. } => {
                     self.sent.push_front(later);
@@ -596,6 +610,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
     /// Begins anew. Returns the notifications that were open.
     fn forget(&mut self) -> Vec<T> {
         self.doubt = Doubt::default();
+        self.doubtful_answers = 0;
         self.replies.clear();
         self.replied = false;
         (self.open, self.open_bytes) = (0, 0);
@@ -864,16 +879,60 @@ mod tests {
     fn doubts_that_fill_the_window_ask_for_a_quiet_moment() {
         let mut ledger =
             TestLedger::new(Window { messages: 2, bytes: 1000 }, Known::default(), AckProfile::Auto);
-        send(&mut ledger, 1..=2);
-        assert!(!ledger.is_stuck(), "nothing is in doubt");
-        let mut ledger =
-            TestLedger::new(Window { messages: 2, bytes: 1000 }, Known::default(), AckProfile::Auto);
         ledger.sent_other(Other::Answer);
         ledger.sent_other(Other::Answer);
         send(&mut ledger, 1..=2);
         assert!(accept(&mut ledger, 2).is_empty() && ledger.is_stuck());
         assert_eq!(settle(&mut ledger), [1, 2]);
         assert!(!ledger.is_stuck());
+    }
+
+    #[test]
+    fn a_window_that_no_reply_opens_asks_for_a_quiet_moment_until_the_server_is_known() {
+        let window = Window { messages: 2, bytes: 1000 };
+        let mut ledger = TestLedger::new(window, Known::default(), AckProfile::Auto);
+        send(&mut ledger, 1..=2);
+        assert!(ledger.is_stuck(), "it may be one that acknowledges nothing");
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::arrived(vec![1, 2]));
+        send(&mut ledger, 3..=4);
+        assert!(ledger.is_silent() && !ledger.is_stuck(), "pongs make room");
+        assert_eq!(accept(&mut ledger, 3), [3], "it does acknowledge");
+        send(&mut ledger, 5..=5);
+        assert!(!ledger.has_room() && !ledger.is_stuck(), "it is slow, that is all");
+    }
+
+    #[test]
+    fn answers_in_doubt_ask_for_a_quiet_moment_only_where_a_notification_is_open() {
+        let mut ledger = ledger();
+        (0..=MAX_DOUBT).for_each(|_| ledger.sent_other(Other::Answer));
+        assert!(!ledger.is_confused());
+        send(&mut ledger, 1..=1);
+        assert!(ledger.is_confused());
+        assert!(accept(&mut ledger, 1).is_empty());
+        assert_eq!(settle(&mut ledger), [1]);
+        assert!(!ledger.is_confused());
+    }
+
+    #[test]
+    fn answers_behind_an_open_notification_are_in_doubt_like_those_before() {
+        let mut ledger = ledger();
+        send(&mut ledger, 1..=1);
+        (0..=MAX_DOUBT).for_each(|_| ledger.sent_other(Other::Answer));
+        assert!(ledger.is_confused(), "it may be a server that acknowledges nothing");
+        assert_eq!(ledger.settle(Evidence::Pong), Settled::arrived(vec![1]));
+        assert!(!ledger.is_confused());
+    }
+
+    #[test]
+    fn replies_without_number_ask_for_a_quiet_moment() {
+        let mut ledger = ledger();
+        for _ in 0..=MAX_DOUBT {
+            ledger.sent_other(Other::Answer);
+            assert!(accept(&mut ledger, 1).is_empty());
+        }
+        assert!(ledger.is_confused(), "each is kept until it is known what it answers");
+        assert!(settle(&mut ledger).is_empty());
+        assert_eq!((ledger.known().answers, ledger.is_confused()), (Some(true), false));
     }
 
     #[test]
