@@ -23,7 +23,7 @@ pub use outbound::{Body, Outbound};
 pub use payload::{Payload, ShapeError};
 pub use status::Status;
 
-pub(crate) use outbound::NotificationHead;
+pub(crate) use outbound::{NotificationHead, answer_around};
 pub(crate) use redact::excerpt;
 
 /// Names of members, headers and resources as the server spells them.

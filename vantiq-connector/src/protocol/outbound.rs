@@ -70,15 +70,29 @@ pub enum Body<'a> {
 const ANSWER: usize = r#"{"status":100,"headers":{"X-Reply-Address":""}}"#.len();
 const BODY: usize = r#","body":"#.len();
 
+/// What an answer takes around its body, in bytes.
+pub(crate) fn answer_around(reply_address: &str) -> usize {
+    ANSWER + escaped(reply_address) + BODY
+}
+
+/// The length of a text within its quotation marks, in bytes. Most need no escapes.
+fn escaped(text: &str) -> usize {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        return text.len();
+    }
+    serde_json::to_string(text).map_or(text.len(), |quoted| quoted.len() - 2)
+}
+
 impl Outbound<'_> {
     /// The JSON text of the message.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        // Exact, but where an address has escapes: what does not fill its buffer takes another one.
+        // Exact: what does not fill its buffer takes another one.
         let mut text = Vec::with_capacity(match self {
-            Self::Answer { reply_address, body, .. } => {
-                ANSWER + reply_address.len() + body.map_or(0, |body| BODY + body.bytes())
+            Self::Answer { reply_address, body: Some(body), .. } => {
+                answer_around(reply_address) + body.bytes()
             }
+            Self::Answer { reply_address, body: None, .. } => answer_around(reply_address) - BODY,
             _ => 0,
         });
         self.write(&mut text);
@@ -252,6 +266,16 @@ mod tests {
             Outbound::Answer { status: Status::EMPTY, reply_address, body: None },
             r#"{"status":204,"headers":{"X-Reply-Address":"<reply addr>"}}"#,
         );
+    }
+
+    #[test]
+    fn the_room_around_a_body_is_known_beforehand() {
+        for reply_address in ["", "d15cf6b0-8a1f-11e8-b880-48152d44a589", "\"\\\n\u{1}ä"] {
+            let around = answer_around(reply_address);
+            let answer = |body| Outbound::Answer { status: Status::OK, reply_address, body }.encode().len();
+            assert_eq!(answer(Some(Body::Row(raw("[7]")))), around + 3, "{reply_address}");
+            assert_eq!(answer(None), around - BODY, "{reply_address}");
+        }
     }
 
     #[test]

@@ -9,10 +9,7 @@ use super::{
     QueryError,
     bundle::{Content, Limits},
 };
-use crate::{
-    protocol::{Body, JsonArray, Outbound, Status},
-    scratch::with_scratch,
-};
+use crate::protocol::{Outbound, Status, answer_around};
 
 /// The way of answers to the link their query came over. It ends with that link: reply addresses belong to
 /// callers who are gone by the next (`docs/PROTOCOL.md`, section 9).
@@ -78,13 +75,7 @@ pub(crate) struct ReplyTo {
 impl ReplyTo {
     /// The bounds for the body of one message: what `maxMessageBytes` leaves beside the envelope.
     pub(super) fn limits(&self, rows: usize) -> Limits {
-        let body = Some(Body::Rows(const { &JsonArray::new() }));
-        let answer = Outbound::Answer { status: Status::PARTIAL, reply_address: &self.address, body };
-        let envelope = with_scratch(|text| {
-            answer.write(text);
-            text.len()
-        });
-        Limits { rows, bytes: (self.max_message_bytes + 2).saturating_sub(envelope) }
+        Limits { rows, bytes: self.max_message_bytes.saturating_sub(answer_around(&self.address)) }
     }
 
     pub(super) fn answer(&self, status: Status, content: &Content) -> Bytes {
