@@ -17,10 +17,12 @@ use tracing::{Instrument, Span};
 use super::query_call::QueryCall;
 
 /// The queries in flight of one session.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Queries {
     waiting: Arc<Mutex<Waiting>>,
     tasks: TaskTracker,
+    /// Runners at most.
+    threads: usize,
 }
 
 #[derive(Default)]
@@ -31,11 +33,17 @@ struct Waiting {
 }
 
 impl Queries {
+    /// None yet. For the present runtime.
+    pub(super) fn new() -> Self {
+        let threads = Handle::current().metrics().num_workers();
+        Self { waiting: Arc::default(), tasks: TaskTracker::new(), threads }
+    }
+
     /// Answers a query, beside all others.
     pub(super) fn answer(&self, call: QueryCall) {
         let mut waiting = self.lock();
         waiting.calls.push_back(call);
-        if waiting.runners < Handle::current().metrics().num_workers() {
+        if waiting.runners < self.threads {
             waiting.runners += 1;
             self.tasks.spawn(self.clone().run().instrument(Span::current()));
         }
@@ -140,7 +148,7 @@ mod tests {
         let context = SourceContext::unconnected(Options::default());
         let callee = Arc::new(Callee { context, handler_rx, abandon: CancellationToken::new() });
         let (replies, mut replies_rx) = mpsc::channel(QUERIES);
-        let queries = Queries::default();
+        let queries = Queries::new();
         let bringing = queries.clone();
         let brought = tokio::spawn(async move {
             for _ in 0..QUERIES {

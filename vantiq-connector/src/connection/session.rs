@@ -90,7 +90,7 @@ impl Session {
             ending: CancellationToken::new(),
             ended_at: Arc::default(),
             abandon: CancellationToken::new(),
-            queries: Queries::default(),
+            queries: Queries::new(),
         };
         let voice = Voice::new(Arc::clone(&context), stages.ending.clone());
         let run = Run {
