@@ -503,7 +503,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
     /// Releases the first notification where every reading agrees on its reply. The reply to the front message is the
     /// first, or any of as many after it as there are doubts before it.
     fn release_certain(&mut self) -> Option<Replied<T, E>> {
-        loop {
+        while !self.replies.is_empty() {
             let front = self.sent.front()?;
             let doubt = usize::try_from(self.doubt.most()).unwrap_or(usize::MAX);
             let agreed = match front {
@@ -522,6 +522,7 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
                 return Some((self.close(entry, size), error));
             }
         }
+        None
     }
 
     /// The readings that explain the number of replies, those with the fewest first. Of answers, and of
