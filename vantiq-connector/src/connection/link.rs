@@ -4,12 +4,12 @@
 //! queries go to the session through [`Intake`], notifications come from the outbox through [`Deliveries`],
 //! answers come through a queue.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
     sync::OwnedSemaphorePermit,
-    task::yield_now,
+    task::{coop::has_budget_remaining, yield_now},
     time::{Instant, sleep_until, timeout},
 };
 use tracing::{info, trace, warn};
@@ -176,12 +176,16 @@ impl<'a> Link<'a> {
         let stopped = self.context.stop.clone();
         let mut wake = std::pin::pin!(sleep_until(Instant::now()));
         loop {
-            if let Err(end) = self.read_ahead().await {
-                return end;
-            }
+            let read_all = match self.read_ahead().await {
+                Ok(read_all) => read_all,
+                Err(end) => return end,
+            };
             let now = Instant::now();
             let may_answer = self.take_replies(now);
             self.send_notifications(now);
+            if let Err(error) = self.write_ahead().await {
+                return LinkEnd::Lost(error);
+            }
             self.advance_stop();
             let may_read = self.may_read();
             self.heartbeat.reading(may_read, now);
@@ -191,6 +195,8 @@ impl<'a> Link<'a> {
             if wake_at < wake.deadline() || wake.is_elapsed() {
                 wake.as_mut().reset(wake_at);
             }
+            // Without budget the futures are polled only when the task is polled again, and there may be more to read then.
+            let read_all = read_all && has_budget_remaining();
             // Cancel safety: the socket's `next` keeps its state in it; that of the answers, `filled`, `stored`, `room` and
             // the notifications take nothing before they are over; `ended` gives up its handle only when the
             // task has ended.
@@ -201,7 +207,7 @@ impl<'a> Link<'a> {
                 }
                 () = self.context.reconnect.notified(), if self.stop == Stop::No => self.on_reconnect_asked(),
                 () = &mut wake => self.on_time(Instant::now()),
-                event = self.socket.next(may_read), if may_read || self.socket.has_work() => self.on_socket(event),
+                event = self.socket.next(may_read, read_all), if may_read || self.socket.has_work() => self.on_socket(event),
                 reply = self.answers.next(), if may_answer => {
                     self.send_replies([reply], Instant::now());
                     Ok(())
@@ -224,20 +230,33 @@ impl<'a> Link<'a> {
     }
 
     /// Takes the frames that are there already, so that they share one look at everything else, and the answers
-    /// to them one write.
-    async fn read_ahead(&mut self) -> Result<(), LinkEnd> {
+    /// to them one write. Returns whether no other is there: the task is woken for the next.
+    async fn read_ahead(&mut self) -> Result<bool, LinkEnd> {
         let enough = self.socket.read() + READ_AHEAD_BYTES;
         for _ in 0..READ_AHEAD {
             if !self.may_read() {
                 break;
             }
-            let Some(frame) = self.socket.ready().await else { break };
+            let Some(frame) = self.socket.ready().await else { return Ok(true) };
             self.on_frame(frame.map_err(LinkEnd::Lost)?)?;
             if self.socket.read() >= enough {
                 // Whoever handles them finds them in the cache now, and can do so on this thread only.
                 yield_now().await;
                 break;
             }
+        }
+        Ok(false)
+    }
+
+    /// Writes what the operating system takes at once, which mostly is all: then there is nothing to wait for. But
+    /// where something waits for room in the socket's queue, this is left to the turn that waits, for it gives that room.
+    async fn write_ahead(&mut self) -> Result<(), TransportError> {
+        if self.socket.has_work()
+            && self.socket.waiting() < WRITE_AHEAD
+            && let Poll::Ready(written) = poll_fn(|cx| Poll::Ready(self.socket.poll_written(cx))).await
+        {
+            written?;
+            self.written();
         }
         Ok(())
     }
@@ -344,7 +363,9 @@ impl<'a> Link<'a> {
                 self.useful = true;
                 let refusal =
                     self.intake.query(reply_address, object, self.sessions.current(), &mut self.answers);
-                self.send_replies(refusal, Instant::now());
+                if let Some(refusal) = refusal {
+                    self.send_replies([refusal], Instant::now());
+                }
             }
             Effect::Reply(status) => self.useful |= self.deliveries.status(&status, Instant::now()),
             Effect::AttachLater(error) => {

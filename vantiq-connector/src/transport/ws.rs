@@ -169,17 +169,23 @@ impl Socket {
         });
     }
 
-    /// Writes what waits, and waits for a frame where `reads` says so; whichever is done first.
+    /// Writes what waits, and waits for a frame where `reads` says so; whichever is done first. Where
+    /// [`ready`](Self::ready) found none since the task was polled last, `read_all` saves another look.
     ///
     /// Cancel safe: it only polls, and a frame leaves the queue in the same poll in which the stream takes it.
-    pub(crate) async fn next(&mut self, reads: bool) -> Result<SocketEvent, TransportError> {
+    pub(crate) async fn next(
+        &mut self,
+        reads: bool,
+        mut read_all: bool,
+    ) -> Result<SocketEvent, TransportError> {
         poll_fn(|cx| {
+            let read_all = std::mem::take(&mut read_all);
             if self.has_work()
                 && let Poll::Ready(written) = self.poll_written(cx)
             {
                 return Poll::Ready(written.map(|()| SocketEvent::Written));
             }
-            if !reads {
+            if !reads || read_all {
                 return Poll::Pending;
             }
             self.poll_frame(cx).map_ok(SocketEvent::Frame)
@@ -225,7 +231,8 @@ impl Socket {
         }
     }
 
-    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+    /// Writes what waits, like [`write`](Self::write).
+    pub(crate) fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
         let drained = self.poll_drained(cx);
         let written = self.written();
         if self.full_at.is_some_and(|full_at| full_at < written) {
