@@ -1,13 +1,13 @@
 //! [`SimulatorBuilder`]: everything that is decided before the simulator starts.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::acknowledge::{Acknowledge, AcknowledgeOrder};
-use crate::error::SimulatorError;
+use crate::error::{SimulatorError, SimulatorErrorKind};
 use crate::ledger::TimerRestart;
 use crate::recording::FrameKind;
 use crate::registry::Registry;
@@ -17,11 +17,19 @@ use crate::shared::Shared;
 use crate::simulator::Simulator;
 
 /// Collects what the simulator shall be like, then [starts](Self::start) it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SimulatorBuilder {
     settings: Settings,
     sources: Vec<(String, Value)>,
+    address: IpAddr,
     port: u16,
+}
+
+impl Default for SimulatorBuilder {
+    fn default() -> Self {
+        let address = Ipv4Addr::LOCALHOST.into();
+        Self { settings: Settings::default(), sources: Vec::new(), address, port: 0 }
+    }
 }
 
 impl SimulatorBuilder {
@@ -46,17 +54,34 @@ impl SimulatorBuilder {
         self
     }
 
-    /// Credentials that `authenticate` is accepted with. Default: `authenticate` is refused.
+    /// A user and a password, with which `authenticate` and `GET /authenticate` are accepted. Default: both are
+    /// refused.
     #[must_use]
     pub fn login(mut self, username: impl Into<String>, password: impl Into<String>) -> Self {
         self.settings.login = Some((username.into(), password.into()));
         self
     }
 
-    /// The port on 127.0.0.1. Default 0: a free one.
+    /// The port. Default 0: a free one.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
+        self
+    }
+
+    /// The address to listen at. Default 127.0.0.1; any that others can reach needs
+    /// [`allow_remote`](Self::allow_remote).
+    #[must_use]
+    pub fn address(mut self, address: IpAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Whether others than this machine may be served. Default `false`: then requests are refused whose `Host` is
+    /// not this machine, as a web page elsewhere can make a browser send them.
+    #[must_use]
+    pub fn allow_remote(mut self, allow: bool) -> Self {
+        self.settings.allow_remote = allow;
         self
     }
 
@@ -139,12 +164,16 @@ impl SimulatorBuilder {
     ///
     /// # Errors
     ///
-    /// [`Listen`](crate::SimulatorErrorKind::Listen) when the port is taken.
+    /// [`Listen`](crate::SimulatorErrorKind::Listen) when the port is taken,
+    /// [`Remote`](crate::SimulatorErrorKind::Remote) when the address can be reached by others and that is not allowed.
     pub async fn start(self) -> Result<Simulator, SimulatorError> {
+        if !(self.address.is_loopback() || self.settings.allow_remote) {
+            return Err(SimulatorErrorKind::Remote { address: self.address }.into());
+        }
         let settings = Arc::new(self.settings);
         let registry = Registry::new(Arc::clone(&settings), self.sources);
         let shared = Arc::new(Shared::new(settings, registry));
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let address = SocketAddr::from((self.address, self.port));
         let (server, address) = Server::start(address, Arc::clone(&shared)).await?;
         Ok(Simulator::new(shared, server, address))
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,17 +17,30 @@ const RECORDING_LIMIT: usize = 1 << 20;
 
 /// A Vantiq server on your desk, to develop and test connectors against.
 ///
-/// Listens on 127.0.0.1 only. Type `help` while it runs.
+/// Listens on 127.0.0.1 unless told otherwise. Type `help` while it runs.
 #[derive(Debug, Parser)]
 #[command(version)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Options {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = PORT)]
     port: u16,
 
-    /// Access token that connectors must present; default is a random one
+    /// Address to listen at; one that others can reach needs --allow-remote
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into())]
+    address: IpAddr,
+
+    /// Serve others than this machine
+    #[arg(long)]
+    allow_remote: bool,
+
+    /// Access token that connectors and applications must present; default is a random one
     #[arg(long)]
     token: Option<String>,
+
+    /// A user and a password with which applications may log in
+    #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_login)]
+    login: Option<(String, String)>,
 
     /// A source that exists, with its configuration document ({} if omitted)
     #[arg(long = "source", value_name = "NAME[=JSON]", value_parser = parse_source)]
@@ -89,6 +103,8 @@ impl Options {
     /// When the file of sources cannot be read or understood.
     pub(crate) fn into_builder(self) -> Result<SimulatorBuilder, SourcesFileError> {
         let mut builder = Simulator::builder()
+            .address(self.address)
+            .allow_remote(self.allow_remote)
             .port(self.port)
             .any_source(!self.only_listed)
             .text_frames(self.text_frames)
@@ -98,6 +114,9 @@ impl Options {
             .recording_limit(RECORDING_LIMIT);
         if let Some(token) = self.token {
             builder = builder.token(token);
+        }
+        if let Some((user, password)) = self.login {
+            builder = builder.login(user, password);
         }
         if let Some(timeout) = self.query_timeout {
             builder = builder.query_timeout(timeout);
@@ -137,6 +156,12 @@ fn parse_source(argument: &str) -> Result<(String, Value), String> {
     if name.is_empty() { Err("the name is missing".to_owned()) } else { Ok((name.to_owned(), configuration)) }
 }
 
+fn parse_login(argument: &str) -> Result<(String, String), String> {
+    let parts = argument.split_once(':').filter(|(user, password)| !user.is_empty() && !password.is_empty());
+    let (user, password) = parts.ok_or("expected USER:PASSWORD")?;
+    Ok((user.to_owned(), password.to_owned()))
+}
+
 fn parse_seconds(argument: &str) -> Result<Duration, String> {
     let seconds: f64 = argument.parse().map_err(|_| "expected a number of seconds")?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
@@ -158,6 +183,12 @@ mod tests {
         assert_eq!(parse_source(r#"a={"b":"c=d"}"#), Ok(("a".to_owned(), json!({"b": "c=d"}))));
         assert!(parse_source("={}").is_err());
         assert!(parse_source("a={").is_err());
+    }
+
+    #[test]
+    fn a_login_is_a_user_and_a_password() {
+        assert_eq!(parse_login("me:a:b"), Ok(("me".to_owned(), "a:b".to_owned())));
+        assert!(parse_login("me").is_err() && parse_login(":a").is_err() && parse_login("me:").is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! [`SimulatorError`], the one error of this crate, and its kinds.
 
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Why the simulator could not do what a test or a person asked of it.
@@ -25,6 +25,12 @@ pub enum SimulatorErrorKind {
     Listen {
         /// The address that was asked for.
         address: SocketAddr,
+    },
+    /// Others could reach the address, which was not allowed.
+    #[error("others can reach {address}; allow that, or listen at 127.0.0.1")]
+    Remote {
+        /// The address that was asked for.
+        address: IpAddr,
     },
     /// No connector is attached to the source, which is what an application would be told too.
     #[error("no connector is attached to the source `{source_name}`")]

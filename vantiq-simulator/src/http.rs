@@ -6,11 +6,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{Response, StatusCode};
+use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::any;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::guard;
 use crate::shared::Shared;
 use crate::upgrade;
 
@@ -28,6 +30,7 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
     Router::new()
         .route("/api/{version}/wsock/websocket", any(web_socket))
         .fallback(elsewhere)
+        .layer(middleware::from_fn_with_state(Arc::clone(&door), guard::admit))
         .with_state(door)
 }
 

@@ -63,6 +63,7 @@ mod cut;
 mod envelope;
 mod error;
 mod fault;
+mod guard;
 mod hostile;
 mod http;
 mod inbound;

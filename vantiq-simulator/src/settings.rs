@@ -21,8 +21,10 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const RECORDING_LIMIT: usize = 256 << 20;
 
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Settings {
     pub(crate) any_source: bool,
+    pub(crate) allow_remote: bool,
     pub(crate) token: String,
     pub(crate) login: Option<(String, String)>,
     pub(crate) frames: FrameKind,
@@ -41,6 +43,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             any_source: false,
+            allow_remote: false,
             token: format!("{:032x}", rand::random::<u128>()),
             login: None,
             frames: FrameKind::Binary,

@@ -145,7 +145,7 @@ pub(crate) async fn simulator() -> Simulator {
 /// The head of the plain HTTP answer to a GET.
 pub(crate) async fn get(simulator: &Simulator, path: &str) -> String {
     let mut connection = within(TcpStream::connect(simulator.addr())).await.expect("the simulator listens");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: desk\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     within(connection.write_all(request.as_bytes())).await.expect("the connection is open");
     let mut answer = String::new();
     within(connection.read_to_string(&mut answer)).await.expect("the answer is text");
