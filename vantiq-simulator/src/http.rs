@@ -1,4 +1,4 @@
-//! The routes of the simulator's one port. A REST side would go here.
+//! The routes of the simulator's one port: the WebSocket, and the [REST side](crate::rest).
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::guard;
+use crate::rest;
 use crate::shared::Shared;
 use crate::upgrade;
 
@@ -29,6 +30,7 @@ pub(crate) struct Door {
 pub(crate) fn router(door: Arc<Door>) -> Router {
     Router::new()
         .route("/api/{version}/wsock/websocket", any(web_socket))
+        .merge(rest::routes())
         .fallback(elsewhere)
         .layer(middleware::from_fn_with_state(Arc::clone(&door), guard::admit))
         .with_state(door)

@@ -73,6 +73,7 @@ mod query;
 mod recording;
 mod refusal;
 mod registry;
+mod rest;
 mod script;
 mod seat;
 mod server;
@@ -81,6 +82,7 @@ mod shared;
 mod simulator;
 mod socket;
 mod source;
+mod subscriptions;
 mod upgrade;
 mod validation;
 

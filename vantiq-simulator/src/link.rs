@@ -24,6 +24,8 @@ use crate::socket::{Gone, RawFrame, Socket, SocketEvent};
 
 /// Messages that wait for a connector that does not read; whoever sends the next one waits too.
 const QUEUE: usize = 16;
+/// Events that wait for a subscriber that does not read; those behind them are dropped.
+const EVENTS: usize = 1_024;
 
 /// A message for the connector.
 #[derive(Debug)]
@@ -53,8 +55,9 @@ pub(crate) enum Pace {
 /// The two ways to reach a link.
 #[derive(Debug, Clone)]
 pub(crate) struct LinkHandle {
-    pub(crate) outgoing_tx: mpsc::Sender<Outgoing>,
-    pub(crate) orders_tx: mpsc::UnboundedSender<Order>,
+    pub(crate) outgoing: mpsc::Sender<Outgoing>,
+    pub(crate) orders: mpsc::UnboundedSender<Order>,
+    pub(crate) events: mpsc::Sender<String>,
 }
 
 #[derive(Debug)]
@@ -68,6 +71,7 @@ pub(crate) struct Link {
     later: VecDeque<(Instant, Acknowledgement)>,
     outgoing_rx: mpsc::Receiver<Outgoing>,
     orders_rx: mpsc::UnboundedReceiver<Order>,
+    events_rx: mpsc::Receiver<String>,
 }
 
 /// `Break` with how the link ends, or go on.
@@ -78,8 +82,18 @@ impl Link {
     pub(crate) fn open(shared: Arc<Shared>, socket: Socket) -> Self {
         let (outgoing_tx, outgoing_rx) = mpsc::channel(QUEUE);
         let (orders_tx, orders_rx) = mpsc::unbounded_channel();
-        let id = shared.open_link(LinkHandle { outgoing_tx, orders_tx });
-        Self { id, shared, socket, pace: Pace::Normal, later: VecDeque::new(), outgoing_rx, orders_rx }
+        let (events_tx, events_rx) = mpsc::channel(EVENTS);
+        let id = shared.open_link(LinkHandle { outgoing: outgoing_tx, orders: orders_tx, events: events_tx });
+        Self {
+            id,
+            shared,
+            socket,
+            pace: Pace::Normal,
+            later: VecDeque::new(),
+            outgoing_rx,
+            orders_rx,
+            events_rx,
+        }
     }
 
     /// Serves the link until it ends.
@@ -106,6 +120,7 @@ impl Link {
                 Some(order) = self.orders_rx.recv() => self.obey(order).await,
                 event = self.socket.event(reads, writes) => self.take(event),
                 Some(outgoing) = self.outgoing_rx.recv(), if writes && self.socket.has_room() => self.put(outgoing),
+                Some(event) = self.events_rx.recv(), if writes && self.socket.has_room() => sent(self.socket.send(event)),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if writes && due.is_some() => self.acknowledge_due(),
             };
             if let Flow::Break(ending) = flow {
@@ -171,6 +186,10 @@ impl Link {
                 Flow::Continue(())
             }
             Effect::Close(link) if link == self.id => Flow::Break(Ending::Cut(Cut::Close)),
+            Effect::Tell(event) => {
+                self.shared.tell(event);
+                Flow::Continue(())
+            }
             Effect::Close(link) => {
                 self.shared.order(link, Order::Cut(Cut::Close));
                 Flow::Continue(())

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -20,6 +20,7 @@ use crate::refusal::Refusal;
 use crate::script::Script;
 use crate::seat::{Admission, Applicant, Seat};
 use crate::settings::Settings;
+use crate::subscriptions::{Event, Subscriptions, TooMany};
 use crate::validation::{self, AUTHENTICATION_FAILED, ValidateReply};
 
 /// More violations than this are counted in the log only.
@@ -36,6 +37,8 @@ pub(crate) enum Effect {
     Acknowledge(Acknowledgement),
     /// Close this link, which may be another one.
     Close(u64),
+    /// Tell this subscriber, which mostly is another link.
+    Tell(Event),
 }
 
 /// A status message for what a connector sent.
@@ -62,6 +65,7 @@ pub(crate) struct Registry {
     seats: BTreeMap<Arc<str>, Seat>,
     validated: HashSet<u64>,
     pub(crate) queries: Ledger,
+    subscriptions: Subscriptions,
     pub(crate) on_validate: Script<ValidateReply>,
     pub(crate) violations: Vec<String>,
 }
@@ -74,6 +78,7 @@ impl Registry {
             seats: seats.collect(),
             validated: HashSet::new(),
             queries: Ledger::new(settings.query_timeout, settings.timer_restart),
+            subscriptions: Subscriptions::default(),
             on_validate: Script::new(ValidateReply::Check),
             violations: Vec::new(),
             settings,
@@ -88,6 +93,12 @@ impl Registry {
     /// The source of this name, if it was ever mentioned.
     pub(crate) fn find(&self, source: &str) -> Option<&Seat> {
         self.seats.get(source)
+    }
+
+    /// The sources that exist, as far as they were mentioned.
+    pub(crate) fn existing(&self) -> impl Iterator<Item = (&str, &Seat)> {
+        let existing = self.seats.iter().filter(|(_, seat)| seat.exists(self.settings.any_source));
+        existing.map(|(name, seat)| (&**name, seat))
     }
 
     /// Names of the sources that exist by name.
@@ -111,6 +122,7 @@ impl Registry {
     pub(crate) fn link_lost(&mut self, link: u64) {
         self.validated.remove(&link);
         self.queries.link_lost(link);
+        self.subscriptions.link_lost(link);
         for (source, seat) in &mut self.seats {
             if seat.link_lost(link) {
                 info!(link, %source, "detached");
@@ -127,6 +139,12 @@ impl Registry {
             Some("validate" | "authenticate") => self.validate(link, message),
             Some("connectExtension") => self.connect(link, message),
             Some("notification") => self.notify(link, number, message),
+            Some(op) if message.resource_name.as_deref() == Some("events") => {
+                self.subscribe(link, op, message)
+            }
+            Some("publish") if message.resource_name.as_deref() == Some("topics") => {
+                self.publish(link, message)
+            }
             Some(op) => self.violate(link, &format!("sent the unknown op `{op}`")),
             None => self.answer(link, message, now),
         }
@@ -216,7 +234,53 @@ impl Registry {
             notifications.retain(|of| echoed.is_none() || *of == number);
             Effect::Acknowledge(Acknowledgement { text, delay, notifications })
         });
-        Outcome { effects: acknowledgement.into_iter().collect(), notification_of: accepted.then_some(name) }
+        let mut effects: Vec<_> = acknowledgement.into_iter().collect();
+        if accepted {
+            effects
+                .extend(self.subscriptions.of_source(source, message.object).into_iter().map(Effect::Tell));
+        }
+        Outcome { effects, notification_of: accepted.then_some(name) }
+    }
+
+    /// Somebody else than a connector: an application that wants to hear of events.
+    fn subscribe(&mut self, link: u64, op: &str, message: &Inbound<'_>) -> Outcome {
+        let Some(path) = message.resource_id.as_deref().filter(|path| path.starts_with('/')) else {
+            return self.violate(link, "named no path of events, such as `/sources/mySource`");
+        };
+        let request_id = message.request_id().unwrap_or(path);
+        let body = match op {
+            "subscribe" => {
+                if let Err(TooMany) = self.subscriptions.add(link, path, request_id) {
+                    let what = "There are too many subscriptions.";
+                    return reply(
+                        &Status::failure(429, "io.vantiq.server.error", what).echo(Some(request_id)),
+                    );
+                }
+                None
+            }
+            "unsubscribe" => {
+                self.subscriptions.remove(link, path);
+                Some(json!({ "op": "unsubscribe" }))
+            }
+            // Of a reliable subscription; here each is as reliable as its link.
+            "acknowledge" => return Outcome::default(),
+            _ => return self.violate(link, &format!("sent the unknown op `{op}` for events")),
+        };
+        info!(link, path, op, "events");
+        reply(&Status::with_body(200, body).echo(Some(request_id)))
+    }
+
+    fn publish(&self, link: u64, message: &Inbound<'_>) -> Outcome {
+        let topic = message.resource_id.as_deref().unwrap_or_default();
+        info!(link, topic, event = excerpt(message.object), "publish");
+        let answer = Effect::Reply(Status::bare(200).echo(message.request_id()).to_text());
+        let told = self.topic_events(topic, message.object).into_iter().map(Effect::Tell);
+        Outcome { effects: std::iter::once(answer).chain(told).collect(), notification_of: None }
+    }
+
+    /// What a message published to a topic leads to.
+    pub(crate) fn topic_events(&self, topic: &str, value: Option<&RawValue>) -> Vec<Event> {
+        self.subscriptions.of_topic(topic, value)
     }
 
     fn answer(&mut self, link: u64, message: &Inbound<'_>, now: Instant) -> Outcome {

@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::acknowledge::{Acknowledge, Candidate, Judgement, Tally};
+use crate::envelope;
 use crate::refusal::Refusal;
 use crate::script::Script;
 
@@ -13,6 +14,7 @@ use crate::script::Script;
 pub(crate) struct Seat {
     existence: Existence,
     configuration: Value,
+    pub(crate) profile: Profile,
     holder: Option<Holder>,
     /// Who asked last, whatever came of it: the one to talk to while nobody holds the source.
     applicant: Option<Applicant>,
@@ -26,6 +28,19 @@ pub(crate) struct Seat {
     /// Overrides the server's policy.
     acknowledge: Option<Acknowledge>,
     tally: Tally,
+}
+
+/// What else is said of a source, which no connector is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Profile {
+    /// `_id`
+    pub(crate) id: String,
+    /// `type`, the name of its implementation.
+    pub(crate) implementation: String,
+    /// Whether connectors may attach.
+    pub(crate) is_active: bool,
+    /// How often it was changed.
+    pub(crate) version: u64,
 }
 
 /// Whether there is such a source.
@@ -69,11 +84,18 @@ pub(crate) enum Admission {
     Refused(Refusal),
 }
 
+impl Default for Profile {
+    fn default() -> Self {
+        Self { id: envelope::uuid(), implementation: "EXTENSION".to_owned(), is_active: true, version: 1 }
+    }
+}
+
 impl Default for Seat {
     fn default() -> Self {
         Self {
             existence: Existence::Unmentioned,
             configuration: json!({}),
+            profile: Profile::default(),
             holder: None,
             applicant: None,
             sessions: 0,
@@ -93,6 +115,11 @@ impl Seat {
 
     pub(crate) fn is_listed(&self) -> bool {
         self.existence == Existence::Exists
+    }
+
+    /// Whether there is such a source; `any_source` says what becomes of unmentioned names.
+    pub(crate) fn exists(&self, any_source: bool) -> bool {
+        self.is_listed() || any_source && self.existence == Existence::Unmentioned
     }
 
     pub(crate) fn configuration(&self) -> &Value {
@@ -123,8 +150,11 @@ impl Seat {
         if let Some(refusal) = self.refusals.take() {
             return Admission::Refused(refusal);
         }
-        if !(self.is_listed() || any_source && self.existence == Existence::Unmentioned) {
+        if !self.exists(any_source) {
             return Admission::Refused(Refusal::UnknownSource);
+        }
+        if !self.profile.is_active {
+            return Admission::Refused(Refusal::NotActive);
         }
         if self.is_taken_from(&who) {
             return Admission::Refused(Refusal::AlreadyConnected);
@@ -153,7 +183,15 @@ impl Seat {
     pub(crate) fn configure(&mut self, configuration: Value) -> Option<u64> {
         self.existence = Existence::Exists;
         self.configuration = configuration;
+        self.profile.version += 1;
         self.suspend()
+    }
+
+    /// Lets connectors attach, or no more; gives the holder to send back to `connectExtension`.
+    pub(crate) fn set_active(&mut self, is_active: bool) -> Option<u64> {
+        self.profile.is_active = is_active;
+        self.profile.version += 1;
+        if is_active { None } else { self.suspend() }
     }
 
     /// Changes the document and gives the link to send it to without being asked. An applicant who
@@ -173,6 +211,7 @@ impl Seat {
     /// The source no longer exists; gives the holder to send back to `connectExtension`.
     pub(crate) fn remove(&mut self) -> Option<u64> {
         self.existence = Existence::Removed;
+        self.profile = Profile::default();
         self.suspend()
     }
 

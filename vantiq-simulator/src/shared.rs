@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
+use tracing::warn;
 
 use crate::cut::{Ending, LinkEnd};
 use crate::error::SimulatorError;
@@ -13,6 +15,7 @@ use crate::recording::{Arrival, FrameKind, Recording};
 use crate::registry::{Effect, Registry};
 use crate::script::Script;
 use crate::settings::Settings;
+use crate::subscriptions::Event;
 use crate::upgrade::UpgradeReply;
 
 /// Ends of links that are remembered.
@@ -36,6 +39,8 @@ pub(crate) struct World {
     /// The last links that have ended.
     pub(crate) ends: VecDeque<LinkEnd>,
     pub(crate) on_upgrade: Script<UpgradeReply>,
+    /// Kinds of sources, by name.
+    pub(crate) implementations: BTreeMap<String, Value>,
     /// Upgrades asked for so far.
     pub(crate) dials: u64,
     /// Links opened so far, which is also the id of the youngest.
@@ -52,6 +57,7 @@ impl Shared {
             links: BTreeMap::new(),
             ends: VecDeque::new(),
             on_upgrade: Script::new(UpgradeReply::Accept),
+            implementations: BTreeMap::new(),
             dials: 0,
             opened: 0,
             pings: 0,
@@ -110,7 +116,7 @@ impl Shared {
         let handle = self.read(|world| world.links.get(&link).cloned());
         let handle = handle.ok_or_else(|| SimulatorError::link_lost(source))?;
         let deadline = self.settings.deadline;
-        match timeout(deadline, handle.outgoing_tx.send(outgoing)).await {
+        match timeout(deadline, handle.outgoing.send(outgoing)).await {
             Ok(sent) => sent.map_err(|_| SimulatorError::link_lost(source)),
             Err(_) => Err(SimulatorError::deadline(format!("the connector of `{source}` to read"), deadline)),
         }
@@ -118,7 +124,15 @@ impl Shared {
 
     /// Gives a link an order; one that has ended does not need it any more.
     pub(crate) fn order(&self, link: u64, order: Order) {
-        self.read(|world| world.links.get(&link).map(|handle| handle.orders_tx.send(order).is_ok()));
+        self.read(|world| world.links.get(&link).map(|handle| handle.orders.send(order).is_ok()));
+    }
+
+    /// Tells a subscriber. One that does not read loses what it has no room for, as it cannot hold up a connector.
+    pub(crate) fn tell(&self, Event { link, text }: Event) {
+        let handle = self.read(|world| world.links.get(&link).cloned());
+        if handle.is_some_and(|handle| handle.events.try_send(text).is_err()) {
+            warn!(link, "an event is dropped: its subscriber does not read");
+        }
     }
 
     /// Enters a new link.

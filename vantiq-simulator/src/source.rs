@@ -179,6 +179,16 @@ impl Source {
         self.send_reconnect_required(self.change(Seat::remove)).await
     }
 
+    /// Activates or deactivates the source. A connector that is attached to one that is deactivated is sent
+    /// `reconnectRequired`, and refused while that lasts.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish), except that nobody needs to be attached.
+    pub async fn set_active(&self, is_active: bool) -> Result<(), SimulatorError> {
+        self.send_reconnect_required(self.change(|seat| seat.set_active(is_active))).await
+    }
+
     /// Refuses every `connectExtension` until [`accept`](Self::accept).
     pub fn refuse(&self, refusal: Refusal) {
         self.change(|seat| seat.refusals.always(Some(refusal)));

@@ -8,4 +8,7 @@ mod handshake;
 mod network;
 mod notifications;
 mod queries;
+mod rest;
+mod rest_client;
+mod subscriptions;
 mod takeover;

@@ -1,0 +1,128 @@
+//! [`RestError`]: a status and a list of one error, as a server answers.
+
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::envelope::NAMESPACE;
+use crate::error::{SimulatorError, SimulatorErrorKind};
+use crate::query::QueryReply;
+use crate::validation::AUTHENTICATION_FAILED;
+
+/// A request that is refused.
+#[derive(Debug)]
+pub(super) struct RestError {
+    status: StatusCode,
+    body: Value,
+}
+
+impl RestError {
+    fn new(status: StatusCode, code: &str, message: impl Into<String>, params: &[&str]) -> Self {
+        let error = json!({ "code": code, "message": message.into(), "params": params });
+        Self { status, body: json!([error]) }
+    }
+
+    fn bad(code: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message, &[])
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        let message = "Failed to authenticate supplied credentials.";
+        Self::new(StatusCode::UNAUTHORIZED, AUTHENTICATION_FAILED, message, &[])
+    }
+
+    pub(super) fn not_json(error: &serde_json::Error) -> Self {
+        Self::bad("io.vantiq.server.error", format!("The body is not JSON: {error}"))
+    }
+
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::bad("io.vantiq.resource.invalid", message)
+    }
+
+    pub(super) fn not_simulated(path: &str) -> Self {
+        let message = format!("The simulator has no {path}; it has sources, sourceimpls and topics.");
+        Self::new(StatusCode::NOT_FOUND, "io.vantiq.resource.not.found", message, &[])
+    }
+
+    pub(super) fn not_allowed(method: &Method, path: &str) -> Self {
+        let message = format!("{path} does not take {method}.");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "io.vantiq.server.error", message, &[])
+    }
+
+    /// There is no such record.
+    pub(super) fn missing(resource: &str, name: &str) -> Self {
+        let message = format!("The {resource} instance with name {name} could not be found.");
+        Self::new(StatusCode::NOT_FOUND, "io.vantiq.resource.not.found", message, &[])
+    }
+
+    pub(super) fn exists(resource: &str, name: &str) -> Self {
+        let message = format!("The {resource} instance with name {name} already exists.");
+        Self::new(StatusCode::CONFLICT, "io.vantiq.resource.already.exists", message, &[])
+    }
+
+    pub(super) fn too_many(resource: &str) -> Self {
+        let message = format!("There are too many {resource}.");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "io.vantiq.server.error", message, &[])
+    }
+
+    pub(super) fn not_active(source: &str) -> Self {
+        let message = format!("The source {NAMESPACE}:{source} is not currently active.");
+        Self::bad("io.vantiq.sourcemgr.source.not.active", message)
+    }
+
+    /// Why a source did not do what was asked of it.
+    pub(super) fn of_source(source: &str, operation: &str, error: &SimulatorError) -> Self {
+        match error.kind() {
+            SimulatorErrorKind::QueryTimeout { .. } | SimulatorErrorKind::Deadline { .. } => Self::bad(
+                "io.vantiq.sourcemgr.request.timeout",
+                format!("The source {NAMESPACE}:{source} did not respond in time: {error}."),
+            ),
+            _ => Self::bad(
+                "com.accessg2.ag2rs.streams.source.not_found",
+                format!(
+                    "The EXTENSION source {source} (namespace {NAMESPACE}) has no associated session for \
+                     operation {operation}."
+                ),
+            ),
+        }
+    }
+
+    /// A connector answered a query with an error: its code, and its template with the parameters in place.
+    pub(super) fn of_connector(reply: &QueryReply) -> Self {
+        let Some(error) = reply.error() else {
+            return Self::bad("io.vantiq.sourcemgr.request.failed", reply.body.to_string());
+        };
+        let params: Vec<_> = error.parameters.iter().map(text_of).collect();
+        let message = params.iter().enumerate().fold(error.message_template, |message, (place, param)| {
+            message.replace(&format!("{{{place}}}"), param)
+        });
+        let params: Vec<_> = params.iter().map(String::as_str).collect();
+        Self::new(StatusCode::BAD_REQUEST, &error.message_code, message, &params)
+    }
+}
+
+/// A text without its quotation marks.
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+impl IntoResponse for RestError {
+    fn into_response(self) -> Response {
+        let headers = [(header::CONTENT_TYPE, "application/json")];
+        (self.status, headers, self.body.to_string()).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_of_a_connector_is_filled() {
+        let body = json!({"messageCode": "c", "messageTemplate": "{1} of {0}", "parameters": ["a", 7]});
+        let error = RestError::of_connector(&QueryReply { partials: vec![], status: 400, body });
+        assert_eq!(error.body, json!([{"code": "c", "message": "7 of a", "params": ["a", "7"]}]));
+        let odd = RestError::of_connector(&QueryReply { partials: vec![], status: 500, body: json!("no") });
+        assert_eq!((odd.status, &odd.body[0]["message"]), (StatusCode::BAD_REQUEST, &json!("\"no\"")));
+    }
+}

@@ -1,0 +1,209 @@
+//! `resources/sources`: what applications and administrators do to sources.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::authentication::Authorized;
+use super::error::RestError;
+use super::filter::Filter;
+use super::record::{self, Change};
+use super::{Json, TOTAL_COUNT, json};
+use crate::http::Door;
+use crate::query::QueryReply;
+use crate::seat::Seat;
+use crate::source::Source;
+
+const RESOURCE: &str = "system.sources";
+
+/// Which source a request is about.
+type Named = (State<Arc<Door>>, Path<String>);
+
+pub(super) async fn select(
+    _: Authorized,
+    State(door): State<Arc<Door>>,
+    uri: Uri,
+) -> Result<Response, RestError> {
+    let filter = Filter::read(&uri)?;
+    let (records, count) = door
+        .shared
+        .read(|world| filter.select(world.registry.existing().map(|(name, seat)| record::of(name, seat))));
+    let count = filter.counts.then(|| [(TOTAL_COUNT, count.to_string())]);
+    Ok((count, Json(Value::Array(records))).into_response())
+}
+
+pub(super) async fn select_one(_: Authorized, (State(door), Path(name)): Named) -> Result<Json, RestError> {
+    find(&door, &name).map(Json)
+}
+
+/// Creates a source; with `upsert=true` it may be there already.
+pub(super) async fn insert(
+    _: Authorized,
+    State(door): State<Arc<Door>>,
+    uri: Uri,
+    body: Bytes,
+) -> Result<Json, RestError> {
+    let members = record::members(json(&body)?)?;
+    let (name, change) = (record::name(&members)?, record::read(&members)?);
+    let upserts = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+        .any(|(key, value)| key == "upsert" && value == "true");
+    let is_listed = door.shared.read(|world| world.registry.find(name).is_some_and(Seat::is_listed));
+    if is_listed && !upserts {
+        return Err(RestError::exists(RESOURCE, name));
+    }
+    // What is created without a configuration has an empty one.
+    let configuration = change.configuration.or_else(|| (!is_listed).then(|| json!({})));
+    apply(&door, name, Change { configuration, ..change }).await
+}
+
+pub(super) async fn update(
+    _: Authorized,
+    (State(door), Path(name)): Named,
+    body: Bytes,
+) -> Result<Json, RestError> {
+    find(&door, &name)?;
+    let members = record::members(json(&body)?)?;
+    if members.get("name").is_some_and(|given| *given != json!(name)) {
+        return Err(RestError::invalid("A source cannot be renamed."));
+    }
+    apply(&door, &name, record::read(&members)?).await
+}
+
+pub(super) async fn patch(
+    _: Authorized,
+    (State(door), Path(name)): Named,
+    body: Bytes,
+) -> Result<Json, RestError> {
+    let before = find(&door, &name)?;
+    let mut after = before.clone();
+    record::patch(&mut after, &json(&body)?)?;
+    if after["name"] != before["name"] {
+        return Err(RestError::invalid("A source cannot be renamed."));
+    }
+    let Change { implementation, configuration, is_active } = record::read(&record::members(after)?)?;
+    // What was not touched is no change.
+    let change = Change {
+        implementation,
+        configuration: configuration.filter(|configuration| *configuration != before["config"]),
+        is_active: is_active.filter(|is_active| *is_active != before["active"]),
+    };
+    apply(&door, &name, change).await
+}
+
+pub(super) async fn delete(_: Authorized, (State(door), Path(name)): Named) -> Result<StatusCode, RestError> {
+    find(&door, &name)?;
+    remove(&door, &name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn delete_where(
+    _: Authorized,
+    State(door): State<Arc<Door>>,
+    uri: Uri,
+) -> Result<Response, RestError> {
+    let filter = Filter::read(&uri)?;
+    let names: Vec<_> = door.shared.read(|world| {
+        let taken = world.registry.existing().filter(|(name, seat)| filter.takes(&record::of(name, seat)));
+        taken.map(|(name, _)| name.to_owned()).collect()
+    });
+    for name in &names {
+        remove(&door, name).await?;
+    }
+    Ok((StatusCode::NO_CONTENT, [(TOTAL_COUNT, names.len().to_string())]).into_response())
+}
+
+/// Sends the source a message.
+pub(super) async fn publish(
+    _: Authorized,
+    (State(door), Path(name)): Named,
+    body: Bytes,
+) -> Result<Json, RestError> {
+    let source = active(&door, &name)?;
+    let published = source.publish(json(&body)?).await;
+    published.map_err(|error| RestError::of_source(&name, "publish", &error))?;
+    Ok(Json(json!({})))
+}
+
+/// Asks the source, and answers with its rows.
+pub(super) async fn query(
+    _: Authorized,
+    (State(door), Path(name)): Named,
+    body: Bytes,
+) -> Result<Json, RestError> {
+    let source = active(&door, &name)?;
+    let reply = source.query(json(&body)?).await;
+    let reply = reply.map_err(|error| RestError::of_source(&name, "query", &error))?;
+    if reply.is_error() { Err(RestError::of_connector(&reply)) } else { Ok(Json(rows(reply))) }
+}
+
+/// One object stays an object; all else is a list of rows (PROTOCOL section 8).
+fn rows(reply: QueryReply) -> Value {
+    if reply.partials.is_empty() && reply.status == 200 && !reply.body.is_null() {
+        return reply.body;
+    }
+    Value::Array(reply.rows())
+}
+
+fn source(door: &Door, name: &str) -> Source {
+    Source::new(Arc::clone(&door.shared), name)
+}
+
+/// The source, unless it does not exist or is not active.
+fn active(door: &Door, name: &str) -> Result<Source, RestError> {
+    match find(door, name)?["active"] {
+        Value::Bool(false) => Err(RestError::not_active(name)),
+        _ => Ok(source(door, name)),
+    }
+}
+
+/// The record of a source that exists.
+fn find(door: &Door, name: &str) -> Result<Value, RestError> {
+    let any_source = door.shared.settings.any_source;
+    let record = door.shared.read(|world| {
+        let seat = world.registry.find(name)?;
+        seat.exists(any_source).then(|| record::of(name, seat))
+    });
+    record.ok_or_else(|| RestError::missing(RESOURCE, name))
+}
+
+/// Changes a source, and gives its record.
+async fn apply(door: &Door, name: &str, change: Change) -> Result<Json, RestError> {
+    let source = source(door, name);
+    if let Some(implementation) = change.implementation {
+        door.shared.change(|world| world.registry.seat(name).profile.implementation = implementation);
+    }
+    let failed = |error| RestError::of_source(name, "update", &error);
+    // Switched off first, so that no connector attaches meanwhile, and on last.
+    if change.is_active == Some(false) {
+        source.set_active(false).await.map_err(failed)?;
+    }
+    if let Some(configuration) = change.configuration {
+        source.configure(configuration).await.map_err(failed)?;
+    }
+    if change.is_active == Some(true) {
+        source.set_active(true).await.map_err(failed)?;
+    }
+    find(door, name).map(Json)
+}
+
+async fn remove(door: &Door, name: &str) -> Result<(), RestError> {
+    source(door, name).remove().await.map_err(|error| RestError::of_source(name, "delete", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_object_stays_one_and_parts_are_joined() {
+        let reply = |partials, status, body| rows(QueryReply { partials, status, body });
+        assert_eq!(reply(vec![], 200, json!({"a": 1})), json!({"a": 1}));
+        assert_eq!(reply(vec![], 200, json!([{"a": 1}])), json!([{"a": 1}]));
+        assert_eq!(reply(vec![json!([1, 2])], 200, json!({"a": 1})), json!([1, 2, {"a": 1}]));
+        assert_eq!(reply(vec![], 204, Value::Null), json!([]));
+    }
+}
