@@ -1,6 +1,6 @@
 //! A Vantiq server on your desk, to develop and test connectors against.
 //!
-//! A [`Simulator`] listens on 127.0.0.1 and speaks the server's half of the connector (extension source)
+//! A [`Simulator`] listens on 127.0.0.1, serves this machine only unless told otherwise, and speaks the server's half of the connector (extension source)
 //! protocol: it checks the token, hands out configurations, acknowledges notifications and watches over
 //! the answers to its queries. Through a [`Source`] a test does what the rest of Vantiq would do (publish,
 //! query, reconfigure, remove) and what networks do (cut, reset, fall silent). Everything that is not known
@@ -46,9 +46,15 @@
 //! [`Source::publish`] wait after a short queue. Answers and acknowledgements for a connector that sends
 //! and never reads do pile up, in proportion to what it sends.
 //!
+//! # Applications
+//!
+//! The same port has as much of Vantiq's REST interface as has to do with sources, and events for subscribers on the
+//! WebSocket, so that Vantiq's client SDKs can use it (PROTOCOL section 11; the crate's README has the list). A
+//! subscriber that does not read loses events beyond 1,024.
+//!
 //! # Not here
 //!
-//! No TLS, no REST resources and no event subscriptions: one port, one path, connectors only.
+//! No TLS, no other resources.
 #![forbid(unsafe_code)]
 
 /// The README's examples, compiled as tests.
