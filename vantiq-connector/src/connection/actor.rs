@@ -2,7 +2,10 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 use tracing::{error, info, warn};
 
 use super::{
@@ -16,7 +19,7 @@ use crate::{
     context::SourceContext,
     erased::ErasedSource,
     telemetry::{Abandoned, SourceState},
-    transport::{TransportError, TransportErrorKind},
+    transport::{Socket, TransportError, TransportErrorKind},
 };
 
 /// Keeps one source connected: dials, runs the link, waits, and begins again.
@@ -33,14 +36,17 @@ impl Actor {
     }
 
     /// Runs until the source is closed. Returns an error where the whole connector set has to end.
-    pub(crate) async fn run(mut self) -> Result<(), ConnectorError> {
-        let expiring = Arc::clone(&self.context);
-        let result = tokio::select! {
-            result = self.keep_connected() => result,
-            never = expire(&expiring) => match never {},
-        };
-        self.end_session().await;
-        result
+    #[expect(clippy::manual_async_fn, reason = "that would have room for its argument twice")]
+    pub(crate) fn run(mut self) -> impl Future<Output = Result<(), ConnectorError>> + Send {
+        async move {
+            let expiring = Arc::clone(&self.context);
+            let result = tokio::select! {
+                result = self.keep_connected() => result,
+                never = expire(&expiring) => match never {},
+            };
+            self.end_session().await;
+            result
+        }
     }
 
     async fn keep_connected(&mut self) -> Result<(), ConnectorError> {
@@ -64,10 +70,22 @@ impl Actor {
 
     /// Opens one link and runs it to its end.
     async fn link(&mut self) -> Ended {
+        let (handshake, socket) = match self.open().await {
+            Ok(opened) => opened,
+            Err(end) => return Ended { end, proven: false },
+        };
         let context = Arc::clone(&self.context);
+        context.counters.links.add_one();
+        let mut link = Link::new(&context, &mut self.sessions, socket, handshake);
+        link.run().await
+    }
+
+    /// Opens a WebSocket in its turn, unless the source is closed meanwhile. Gives its place among the handshakes, too.
+    async fn open(&self) -> Result<(OwnedSemaphorePermit, Socket), LinkEnd> {
+        let context = &self.context;
         let opened = async {
-            // The semaphore is never closed.
-            let handshake = Arc::clone(&context.set.handshakes).acquire_owned().await.ok();
+            let handshake = Arc::clone(&context.set.handshakes).acquire_owned().await;
+            let handshake = handshake.map_err(|_closed| LinkEnd::Stopped)?;
             context.set.pacer.turn().await;
             context.set_state(SourceState::Connecting);
             // Boxed, for the handshakes take more room than the link that lives for months.
@@ -76,22 +94,12 @@ impl Actor {
                 let url = context.set.dialer.endpoint.to_string();
                 Err(TransportError::from(TransportErrorKind::Deadline { url }))
             });
-            (handshake, socket)
+            Ok((handshake, socket.map_err(LinkEnd::NotOpened)?))
         };
-        let not_linked = |end| Ended { end, proven: false };
         // Cancel safety: a dial that is dropped closes what it opened.
-        let opened = tokio::select! {
+        tokio::select! {
             opened = opened => opened,
-            () = context.stop.cancelled() => return not_linked(LinkEnd::Stopped),
-        };
-        match opened {
-            (Some(handshake), Ok(socket)) => {
-                context.counters.links.add_one();
-                let mut link = Link::new(&context, &mut self.sessions, socket, handshake);
-                link.run().await
-            }
-            (_, Err(error)) => not_linked(LinkEnd::NotOpened(error)),
-            (None, Ok(_)) => not_linked(LinkEnd::Stopped),
+            () = context.stop.cancelled() => Err(LinkEnd::Stopped),
         }
     }
 

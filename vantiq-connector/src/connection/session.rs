@@ -228,25 +228,28 @@ struct Run {
 }
 
 impl Run {
-    async fn run(mut self, previous: Option<Ending>) {
-        self.after(previous).await;
-        if self.stages.ending.is_cancelled() && self.stages.queries.is_empty() {
-            // Another configuration came meanwhile: nobody needs a handler made from this one. But queries that
-            // wait for it do, and have their grace.
-            return self.let_go(None).await;
-        }
-        self.voice.say(SourceState::Configuring);
-        let handler = self.connect().await;
-        if let Some(handler) = &handler {
-            self.handler_tx.send_replace(Handler::Ready(Arc::clone(handler)));
-            self.voice.say(SourceState::Connected);
-            info!("connected");
-            tokio::select! {
-                () = serve(&self.context, &self.publishes, &**handler, &self.stages.queries) => {}
-                () = self.stages.grace_over(self.context.options.grace) => {}
+    #[expect(clippy::manual_async_fn, reason = "that would have room for its arguments twice")]
+    fn run(mut self, previous: Option<Ending>) -> impl Future<Output = ()> + Send {
+        async move {
+            self.after(previous).await;
+            if self.stages.ending.is_cancelled() && self.stages.queries.is_empty() {
+                // Another configuration came meanwhile: nobody needs a handler made from this one. But queries that
+                // wait for it do, and have their grace.
+                return self.let_go(None).await;
             }
+            self.voice.say(SourceState::Configuring);
+            let handler = self.connect().await;
+            if let Some(handler) = &handler {
+                self.handler_tx.send_replace(Handler::Ready(Arc::clone(handler)));
+                self.voice.say(SourceState::Connected);
+                info!("connected");
+                tokio::select! {
+                    () = serve(&self.context, &self.publishes, &**handler, &self.stages.queries) => {}
+                    () = self.stages.grace_over(self.context.options.grace) => {}
+                }
+            }
+            self.let_go(handler).await;
         }
-        self.let_go(handler).await;
     }
 
     /// Waits until the session before has let go of what this one will take.
@@ -333,7 +336,7 @@ impl Run {
     }
 
     /// Ends what is still running, then closes the handler.
-    async fn let_go(self, handler: Option<Arc<dyn ErasedHandler>>) {
+    async fn let_go(&self, handler: Option<Arc<dyn ErasedHandler>>) {
         // A session can be over only once it was told to end; then these are no news, or the grace is over.
         self.stages.abandon.cancel();
         self.stages.queries.close();
