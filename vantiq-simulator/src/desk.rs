@@ -1,14 +1,11 @@
 //! [`Desk`]: what a person can do while the simulator runs.
-//!
-//! Lines come in on standard input, results go out on standard output. The end of standard input is not
-//! the end of the simulator; a signal or `quit` is.
 
 use std::io::{self, BufRead, Write};
 use std::str::FromStr;
 
+use crate::{Cut, PendingQuery, Simulator, SimulatorError, Source};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use vantiq_simulator::{Cut, PendingQuery, Simulator, SimulatorError, Source};
 
 /// Lines that wait while one is worked on; the terminal waits behind them.
 const LINES: usize = 16;
@@ -27,9 +24,11 @@ const HELP: &str = "  publish NAME JSON      send a publish
 ";
 
 /// The simulator and the person in front of it.
-#[derive(Debug)]
-pub(crate) struct Desk {
-    simulator: Simulator,
+///
+/// Commands come in on standard input, one on each line, and results go out on standard output; `help` lists them.
+#[derive(Debug, Clone, Copy)]
+pub struct Desk<'a> {
+    simulator: &'a Simulator,
 }
 
 #[derive(Debug, PartialEq)]
@@ -53,38 +52,17 @@ enum Then {
     Quit,
 }
 
-impl Desk {
-    pub(crate) fn new(simulator: Simulator) -> Self {
+impl<'a> Desk<'a> {
+    /// A desk for this simulator.
+    pub const fn new(simulator: &'a Simulator) -> Self {
         Self { simulator }
     }
 
-    /// Greets, then works until a signal or `quit`.
+    /// Does what is typed, until `quit`. The end of standard input, as under a supervisor, is no reason to stop.
     ///
-    /// # Errors
-    ///
-    /// When the process cannot listen to signals.
-    pub(crate) async fn run(self) -> io::Result<()> {
-        let signalled = signals()?;
-        self.greet();
-        tokio::select! {
-            () = self.read(lines()) => {}
-            () = signalled => {}
-        }
-        if let Err(error) = self.simulator.stop().await {
-            say(&error.to_string());
-        }
-        Ok(())
-    }
-
-    fn greet(&self) {
-        let Self { simulator } = self;
-        say(&format!("A Vantiq server is simulated at {}", simulator.url()));
-        say(&format!("Access token: {}", simulator.token()));
-        say(&format!("\nThe server.config to paste:\n\n{}", simulator.server_config()));
-        say("Type `help` for what can be done here; Ctrl-C ends it.\n");
-    }
-
-    async fn read(&self, mut lines_rx: mpsc::Receiver<String>) {
+    /// For one desk in a process: each reads lines in a thread of its own, which ends with the process.
+    pub async fn run(self) {
+        let mut lines_rx = lines();
         while let Some(line) = lines_rx.recv().await {
             if line.trim().is_empty() {
                 continue;
@@ -99,11 +77,10 @@ impl Desk {
                 Err(complaint) => say(&format!("  {complaint}")),
             }
         }
-        // The end of standard input, as under a supervisor, is no reason to stop.
         std::future::pending::<()>().await;
     }
 
-    async fn obey(&self, command: Command) -> Result<Then, SimulatorError> {
+    async fn obey(self, command: Command) -> Result<Then, SimulatorError> {
         match command {
             Command::Publish(name, object) => self.source(&name).publish(object).await?,
             Command::Query(name, object) => {
@@ -123,7 +100,7 @@ impl Desk {
         Ok(Then::GoOn)
     }
 
-    fn source(&self, name: &str) -> Source {
+    fn source(self, name: &str) -> Source {
         self.simulator.source(name)
     }
 }
@@ -222,29 +199,6 @@ fn lines() -> mpsc::Receiver<String> {
         }
     });
     lines_rx
-}
-
-/// Listens to Ctrl-C and SIGTERM from now on; the future ends with the first of them.
-#[cfg(unix)]
-fn signals() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Listens to Ctrl-C from now on; the future ends with it.
-#[cfg(windows)]
-fn signals() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        interrupt.recv().await;
-    })
 }
 
 #[cfg(test)]
