@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::json;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines},
     net::{TcpListener, TcpStream},
     process::{Child, ChildStderr, Command},
 };
@@ -76,12 +76,18 @@ fn signal_to(pid: u32, name: &str) {
     assert!(status.success());
 }
 
-/// What a process that goes on writes to standard error.
-struct Log(Lines<BufReader<ChildStderr>>);
+/// What a process that goes on writes, to standard error mostly.
+struct Log<R = ChildStderr>(Lines<BufReader<R>>);
 
 impl Log {
     fn of(child: &mut Child) -> Self {
-        Self(BufReader::new(child.stderr.take().expect("it is piped")).lines())
+        Self::reading(child.stderr.take().expect("it is piped"))
+    }
+}
+
+impl<R: AsyncRead + Unpin> Log<R> {
+    fn reading(output: R) -> Self {
+        Self(BufReader::new(output).lines())
     }
 
     /// The next line with `part` in it.
@@ -119,6 +125,51 @@ fn error_line(output: &Output, exit_code: i32) -> String {
 async fn fails(folder: &Folder, arguments: &[&str], exit_code: i32) -> String {
     let output = ended(folder.command().args(arguments).spawn().unwrap()).await;
     error_line(&output, exit_code)
+}
+
+// ---- a simulated server of its own ----
+
+/// Exit code 0: with `--simulate` one terminal is enough.
+#[tokio::test]
+async fn a_connector_brings_its_server_along() {
+    let folder = Folder::new("simulate").with("document.json", r#"{"unit":"kelvin"}"#);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thermostat"));
+    command.current_dir(&folder.0).env_clear().kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.args(["--simulate=0", "--source-config", "document.json"]).spawn().unwrap();
+    let mut typed = child.stdin.take().unwrap();
+    let mut log = Log::of(&mut child);
+    let mut shown = Log::reading(child.stdout.take().unwrap());
+    let greeting = shown.line("A Vantiq server is simulated at http://127.0.0.1:").await;
+    assert!(greeting.ends_with("with the sources thermostat"), "{greeting}");
+    shown.line("/api/v1/resources/sources/thermostat/query").await;
+
+    for (command, unit) in [
+        ("", "kelvin"),
+        ("cut thermostat abort", "kelvin"),
+        (r#"configure thermostat {"unit":"celsius"}"#, "celsius"),
+    ] {
+        typed.write_all(format!("{command}\n").as_bytes()).await.unwrap();
+        log.line(": connected").await;
+        let lines = "query thermostat {\"op\":\"current\"}\npublish thermostat {\"target\":5}\n";
+        typed.write_all(lines.as_bytes()).await.unwrap();
+        shown.line(r#"thermostat answers with status 200: {"value":21.5}"#).await;
+        log.line(&format!(r#"{{\"accepted\":5.0,\"unit\":\"{unit}\"}}"#)).await;
+    }
+    typed.write_all(b"quit\n").await.unwrap();
+    log.line("closed").await;
+    assert_eq!(ended(child).await.status.code(), Some(0));
+}
+
+/// Exit code 64: the document for the source is a mistake.
+#[tokio::test]
+async fn a_document_that_is_no_json_is_named() {
+    let folder = Folder::new("simulate_mistake").with("document.json", "{unit: kelvin}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thermostat"));
+    command.current_dir(&folder.0).env_clear().stdin(Stdio::null());
+    let output = command.args(["--simulate=0", "--source-config", "document.json"]).output();
+    let line = error_line(&within(output).await.unwrap(), 64);
+    assert!(line.contains("document.json is no configuration document for a source: not JSON"), "{line}");
 }
 
 // ---- stopping ----

@@ -20,6 +20,19 @@ pub enum ConnectorError {
     /// The command line has a mistake in it. Exit code 64.
     #[error("{0}; write nothing, or the path of a server.config")]
     Usage(String),
+    /// The file given with `--source-config` cannot be used. Exit code 64.
+    #[cfg(feature = "simulator")]
+    #[error("{path} is no configuration document for a source: {problem}", path = path.display())]
+    SourceConfig {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The simulated server of `--simulate` cannot be started. Exit code 70.
+    #[cfg(feature = "simulator")]
+    #[error("the server cannot be simulated")]
+    Simulator(#[source] vantiq_simulator::SimulatorError),
     /// The settings are well-formed and of no use for a connection, such as a proxy without the feature
     /// `proxy`. Exit code 64.
     #[error("wrong settings of the connection")]
@@ -81,6 +94,10 @@ impl ConnectorError {
             | Self::TwoHandlers { .. } => 64,
             #[cfg(feature = "logging")]
             Self::Logging(_) => 64,
+            #[cfg(feature = "simulator")]
+            Self::SourceConfig { .. } => 64,
+            #[cfg(feature = "simulator")]
+            Self::Simulator(_) => 70,
             Self::Unreachable(_) => 69,
             Self::Outbox(_) => 74,
             Self::Abandoned(_) => 75,

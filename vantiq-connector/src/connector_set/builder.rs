@@ -228,6 +228,12 @@ impl ConnectorSetBuilder {
         self
     }
 
+    /// The names that the handlers serve.
+    #[cfg(feature = "simulator")]
+    pub(super) fn patterns(&self) -> impl Iterator<Item = crate::SourcePattern> {
+        self.handlers.iter().map(|handler| handler.pattern())
+    }
+
     /// Reads the settings and finds the handler of each source.
     ///
     /// # Errors

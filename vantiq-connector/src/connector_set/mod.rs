@@ -3,6 +3,8 @@
 mod builder;
 mod handle;
 mod health_policy;
+#[cfg(feature = "simulator")]
+mod simulation;
 mod start;
 
 use std::{fmt, sync::Arc, time::Duration};

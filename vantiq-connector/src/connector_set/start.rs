@@ -3,12 +3,15 @@
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use super::ConnectorSetBuilder;
+#[cfg(feature = "simulator")]
+use super::simulation::{Simulation, Wanted};
 use crate::{ConnectorError, error};
 
 /// Runs a connector set as a whole program: reads the command line, sets up the log, runs until a signal
 /// asks to stop, and turns the result into an exit code. [`main!`](crate::main) is a `fn main` around it.
 ///
-/// The command line is empty or names the `server.config` to use. On an error, one line with all causes
+/// The command line is empty or names the `server.config` to use. With the feature `simulator` it may be
+/// `--simulate` instead, which brings a simulated server along. On an error, one line with all causes
 /// goes to standard error. Exit codes, after `sysexits.h`:
 ///
 /// | code | when |
@@ -29,6 +32,8 @@ pub fn start(builder: ConnectorSetBuilder) -> ExitCode {
         }
         Ok(Command::Run(None)) => run(builder),
         Ok(Command::Run(Some(path))) => run(builder.config_file(path)),
+        #[cfg(feature = "simulator")]
+        Ok(Command::Simulate(wanted)) => simulate(builder, wanted),
         Err(error) => Err(error),
     };
     match result {
@@ -46,6 +51,16 @@ fn program_name() -> String {
     path.file_name().map_or_else(|| "connector".into(), |name| name.to_string_lossy().into_owned())
 }
 
+/// What the help says of `--simulate`, where there is such.
+#[cfg(feature = "simulator")]
+const SIMULATE: &str = "
+Options:
+  --simulate[=PORT]     bring a simulated server along, and use no settings; on port 8081 if it is free
+  --source-config FILE  the configuration document of all simulated sources, as JSON; {} where not given
+";
+#[cfg(not(feature = "simulator"))]
+const SIMULATE: &str = "";
+
 fn help(program: &str) -> String {
     format!(
         "\
@@ -55,7 +70,7 @@ Usage: {program} [SERVER_CONFIG]
 
 Arguments:
   [SERVER_CONFIG]  the settings; serverConfig/server.config or server.config where not given
-
+{SIMULATE}
 Environment:
   CONNECTOR_AUTH_TOKEN  the access token, where the settings have none
   RUST_LOG              what to log, such as info or vantiq_connector=debug
@@ -68,31 +83,82 @@ Environment:
 enum Command {
     Help,
     Run(Option<PathBuf>),
+    #[cfg(feature = "simulator")]
+    Simulate(Wanted),
 }
 
 fn command_line(arguments: Vec<OsString>) -> Result<Command, ConnectorError> {
     use lexopt::Arg;
+    #[cfg(feature = "simulator")]
+    use lexopt::ValueExt as _;
 
     let usage = |error: lexopt::Error| ConnectorError::Usage(error.to_string());
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut path = None;
+    #[cfg(feature = "simulator")]
+    let (mut simulates, mut wanted) = (false, Wanted::default());
     while let Some(argument) = parser.next().map_err(usage)? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            #[cfg(feature = "simulator")]
+            Arg::Long("simulate") => {
+                simulates = true;
+                wanted.port = parser.optional_value().map(|port| port.parse()).transpose().map_err(usage)?;
+            }
+            #[cfg(feature = "simulator")]
+            Arg::Long("source-config") => {
+                wanted.source_config = Some(parser.value().map_err(usage)?.into());
+            }
+            #[cfg(not(feature = "simulator"))]
+            Arg::Long("simulate" | "source-config") => {
+                let what = "`--simulate` needs the feature `simulator`: cargo run --features simulator -- --simulate";
+                return Err(ConnectorError::Usage(what.to_owned()));
+            }
             Arg::Value(value) if path.is_none() => path = Some(PathBuf::from(value)),
             other => return Err(usage(other.unexpected())),
+        }
+    }
+    #[cfg(feature = "simulator")]
+    {
+        let wrong = |what: &str| Err(ConnectorError::Usage(what.to_owned()));
+        match (simulates, path.is_some()) {
+            (true, false) => return Ok(Command::Simulate(wanted)),
+            (true, true) => return wrong("`--simulate` has settings of its own"),
+            (false, _) if wanted.source_config.is_some() => {
+                return wrong("`--source-config` is for `--simulate`");
+            }
+            (false, _) => {}
         }
     }
     Ok(Command::Run(path))
 }
 
 fn run(builder: ConnectorSetBuilder) -> Result<(), ConnectorError> {
+    set_up_log()?;
+    let set = builder.build()?;
+    block_on(set.run())
+}
+
+#[cfg(feature = "simulator")]
+fn simulate(builder: ConnectorSetBuilder, wanted: Wanted) -> Result<(), ConnectorError> {
+    set_up_log()?;
+    block_on(async {
+        let simulation = Simulation::start(wanted, builder.patterns()).await?;
+        let set = builder.config(simulation.config()?).build()?;
+        simulation.run(set).await
+    })
+}
+
+fn set_up_log() -> Result<(), ConnectorError> {
     #[cfg(feature = "logging")]
     crate::setup_logging().map_err(ConnectorError::Logging)?;
-    let set = builder.build()?;
+    Ok(())
+}
+
+fn block_on(running: impl Future<Output = Result<(), ConnectorError>>) -> Result<(), ConnectorError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ConnectorError::Runtime)?;
-    let result = runtime.block_on(set.run());
+    let result = runtime.block_on(running);
     // A handler that blocks its thread must not keep the process.
     runtime.shutdown_background();
     result
@@ -112,6 +178,30 @@ mod tests {
         assert_eq!(read(&[]), Ok(Command::Run(None)));
         assert_eq!(read(&["a/server.config"]), Ok(Command::Run(Some("a/server.config".into()))));
         assert_eq!(read(&["--help"]), Ok(Command::Help));
+    }
+
+    #[cfg(feature = "simulator")]
+    #[test]
+    fn a_simulated_server_may_come_along() {
+        assert_eq!(read(&["--simulate"]), Ok(Command::Simulate(Wanted::default())));
+        let wanted = Wanted { port: Some(0), source_config: Some("a.json".into()) };
+        assert_eq!(read(&["--source-config", "a.json", "--simulate=0"]), Ok(Command::Simulate(wanted)));
+        for (arguments, words) in [
+            (&["--simulate", "server.config"][..], "has settings of its own"),
+            (&["--source-config", "a.json"], "is for `--simulate`"),
+            (&["--simulate=x"], "cannot parse"),
+            (&["--source-config"], "missing argument"),
+        ] {
+            let error = read(arguments).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[cfg(not(feature = "simulator"))]
+    #[test]
+    fn without_the_simulator_one_learns_what_it_takes() {
+        let error = read(&["--simulate"]).unwrap_err();
+        assert!(error.contains("cargo run --features simulator -- --simulate"), "{error}");
     }
 
     #[test]

@@ -1,0 +1,148 @@
+//! [`Simulation`]: a simulated server and the connector that serves it, for `--simulate`.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    pin::pin,
+};
+
+use serde_json::{Value, json};
+use tracing::warn;
+use vantiq_simulator::{Desk, Simulator, SimulatorError, SimulatorErrorKind};
+
+use super::ConnectorSet;
+use crate::{ConnectorError, ServerConfig, SourcePattern};
+
+/// Where the server listens, where that is free.
+const PORT: u16 = 8081;
+
+/// What is to be simulated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The port of the server, instead of one that is free.
+    pub(super) port: Option<u16>,
+    /// The file with the configuration document of all sources, instead of `{}`.
+    pub(super) source_config: Option<PathBuf>,
+}
+
+/// A simulated server.
+pub(super) struct Simulation {
+    simulator: Simulator,
+    sources: Vec<String>,
+}
+
+impl Simulation {
+    /// Starts a server that has a source for each of these patterns.
+    pub(super) async fn start(
+        wanted: Wanted,
+        patterns: impl Iterator<Item = SourcePattern>,
+    ) -> Result<Self, ConnectorError> {
+        let document = wanted.source_config.as_deref().map_or_else(|| Ok(json!({})), read)?;
+        let sources: Vec<_> = patterns.map(|pattern| example_of(&pattern)).collect();
+        let start = async |port| {
+            let builder = Simulator::builder().port(port);
+            let sources = sources.iter();
+            sources.fold(builder, |builder, name| builder.source(name, document.clone())).start().await
+        };
+        let simulator = match start(wanted.port.unwrap_or(PORT)).await {
+            Err(error) if wanted.port.is_none() && is_taken(&error) => start(0).await,
+            started => started,
+        };
+        Ok(Self { simulator: simulator.map_err(ConnectorError::Simulator)?, sources })
+    }
+
+    /// The settings of a connector to it.
+    pub(super) fn config(&self) -> Result<ServerConfig, ConnectorError> {
+        let config = ServerConfig::builder()
+            .target_server(self.simulator.url())
+            .auth_token(self.simulator.token())
+            .sources(&self.sources)
+            .proxy("none");
+        Ok(config.build()?)
+    }
+
+    /// Runs the connector until a signal or the word `quit` asks to stop, and does meanwhile what is typed.
+    pub(super) async fn run(self, set: ConnectorSet) -> Result<(), ConnectorError> {
+        self.greet();
+        let handle = set.handle();
+        let mut running = pin!(set.run());
+        // Cancel safety: the set is polled by reference, and a line that was read is obeyed or not.
+        let result = tokio::select! {
+            result = &mut running => result,
+            () = Desk::new(&self.simulator).run() => tokio::join!(running, handle.close()).0,
+        };
+        if let Err(error) = self.simulator.stop().await {
+            warn!(%error, "the simulated server did not stop");
+        }
+        result
+    }
+
+    /// Says where it is and what can be done; a closed standard output is no reason to stop.
+    fn greet(&self) {
+        let (url, token) = (self.simulator.url(), self.simulator.token());
+        let (sources, first) = (self.sources.join(", "), self.sources.first().map_or("", String::as_str));
+        let mut out = io::stdout().lock();
+        let greeted = write!(
+            out,
+            "A Vantiq server is simulated at {url}, with the sources {sources}
+Access token: {token}
+
+Type `configure {first} JSON`, `publish {first} JSON` or `query {first} JSON` here; `help` lists what else can be done,
+`quit` ends it.
+Or from elsewhere:
+
+  curl -H 'Authorization: Bearer {token}' -d '{{}}' {url}/api/v1/resources/sources/{first}/query
+
+"
+        );
+        let _ = greeted.and_then(|()| out.flush());
+    }
+}
+
+fn read(path: &Path) -> Result<Value, ConnectorError> {
+    let unusable = |problem| ConnectorError::SourceConfig { path: path.to_owned(), problem };
+    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| unusable(format!("not JSON: {error}")))
+}
+
+/// A name that fits a pattern.
+fn example_of(pattern: &SourcePattern) -> String {
+    match *pattern {
+        SourcePattern::ANY => "mySource".to_owned(),
+        pattern => pattern.as_str().replace('*', "1"),
+    }
+}
+
+fn is_taken(error: &SimulatorError) -> bool {
+    matches!(error.kind(), SimulatorErrorKind::Listen { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pattern_has_a_name_that_fits_it() {
+        for pattern in ["thermostat", "camera-*", "*-a-*", "*"] {
+            let pattern = SourcePattern::new(pattern);
+            assert!(pattern.matches(&example_of(&pattern)), "{pattern:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_of_no_use_is_named() {
+        let wanted = Wanted { port: Some(0), source_config: Some("no/such.json".into()) };
+        let error = Simulation::start(wanted, std::iter::empty()).await.err().expect("there is none");
+        assert!(error.to_string().starts_with("no/such.json is no configuration document"), "{error}");
+        assert_eq!(error.exit_code(), 64);
+    }
+
+    #[tokio::test]
+    async fn the_settings_are_those_of_the_server() {
+        let wanted = Wanted { port: Some(0), source_config: None };
+        let patterns = [SourcePattern::new("a"), SourcePattern::new("b-*")];
+        let simulation = Simulation::start(wanted, patterns.into_iter()).await.expect("a port is free");
+        let config = simulation.config().expect("they are right");
+        assert_eq!(config.sources(), ["a", "b-1"]);
+    }
+}
