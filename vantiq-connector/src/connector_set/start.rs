@@ -134,25 +134,21 @@ fn command_line(arguments: Vec<OsString>) -> Result<Command, ConnectorError> {
 }
 
 fn run(builder: ConnectorSetBuilder) -> Result<(), ConnectorError> {
-    set_up_log()?;
+    #[cfg(feature = "logging")]
+    crate::setup_logging().map_err(ConnectorError::Logging)?;
     let set = builder.build()?;
     block_on(set.run())
 }
 
 #[cfg(feature = "simulator")]
 fn simulate(builder: ConnectorSetBuilder, wanted: Wanted) -> Result<(), ConnectorError> {
-    set_up_log()?;
+    #[cfg(feature = "logging")]
+    crate::setup_logging().map_err(ConnectorError::Logging)?;
     block_on(async {
         let simulation = Simulation::start(wanted, builder.patterns()).await?;
         let set = builder.config(simulation.config()?).build()?;
         simulation.run(set).await
     })
-}
-
-fn set_up_log() -> Result<(), ConnectorError> {
-    #[cfg(feature = "logging")]
-    crate::setup_logging().map_err(ConnectorError::Logging)?;
-    Ok(())
 }
 
 fn block_on(running: impl Future<Output = Result<(), ConnectorError>>) -> Result<(), ConnectorError> {

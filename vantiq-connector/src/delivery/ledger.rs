@@ -319,7 +319,8 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
 
     /// Whether the window is full while it is in doubt what the replies answer, or whether there will be any.
     pub(crate) const fn is_stuck(&self) -> bool {
-        let may_be_silent = !self.known.notifications && !self.silent;
+        let is_unknown = matches!(self.profile, AckProfile::Auto) && !self.known.notifications;
+        let may_be_silent = is_unknown && !self.silent;
         !self.has_room() && (self.doubtful_answers > 0 || may_be_silent)
     }
 
@@ -900,6 +901,9 @@ mod tests {
         assert_eq!(accept(&mut ledger, 3), [3], "it does acknowledge");
         send(&mut ledger, 5..=5);
         assert!(!ledger.has_room() && !ledger.is_stuck(), "it is slow, that is all");
+        let mut ledger = TestLedger::new(window, Known::default(), AckProfile::Notifications);
+        send(&mut ledger, 1..=2);
+        assert!(!ledger.is_stuck(), "that it is not was promised");
     }
 
     #[test]
