@@ -251,8 +251,10 @@ impl<'a> Link<'a> {
     /// Writes what the operating system takes at once, which mostly is all: then there is nothing to wait for. But
     /// where something waits for room in the socket's queue, this is left to the turn that waits, for it gives that room.
     async fn write_ahead(&mut self) -> Result<(), TransportError> {
+        // Without budget the operating system would only seem to take no more.
         if self.socket.has_work()
             && self.socket.waiting() < WRITE_AHEAD
+            && has_budget_remaining()
             && let Poll::Ready(written) = poll_fn(|cx| Poll::Ready(self.socket.poll_written(cx))).await
         {
             written?;
@@ -263,7 +265,8 @@ impl<'a> Link<'a> {
 
     /// Takes the answers that are there already. Returns whether more may come.
     fn take_replies(&mut self, now: Instant) -> bool {
-        if self.deliveries.holds_answers(now) {
+        // Only there can a quiet moment come of it.
+        if self.protocol.phase() == Phase::Attached && self.deliveries.holds_answers(now) {
             return false;
         }
         while let room = WRITE_AHEAD.saturating_sub(self.socket.waiting())

@@ -320,14 +320,14 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
     /// Whether the window is full while it is in doubt what the replies answer, or whether there will be any.
     pub(crate) const fn is_stuck(&self) -> bool {
         let is_unknown = matches!(self.profile, AckProfile::Auto) && !self.known.notifications;
-        let may_be_silent = is_unknown && !self.silent;
-        !self.has_room() && (self.doubtful_answers > 0 || may_be_silent)
+        // Of a server that is known to be silent pongs make room.
+        !self.silent && !self.has_room() && (self.doubtful_answers > 0 || is_unknown)
     }
 
     /// Whether there are so many doubts, or such, that a quiet moment has to be made. While no notification is open
-    /// nobody waits to have them cleared up.
+    /// nobody waits to have them cleared up, nor where pongs release them.
     pub(crate) fn is_confused(&self) -> bool {
-        let is_awaited = self.open > 0 && self.doubtful_answers > MAX_DOUBT;
+        let is_awaited = self.open > 0 && !self.silent && self.doubtful_answers > MAX_DOUBT;
         self.clouded || is_awaited || self.replies.len() > MAX_DOUBT
     }
 
@@ -430,6 +430,10 @@ impl<T, E: Clone + PartialEq> Ledger<T, E> {
         }
         let fitting = self.fitting();
         let Some(first) = fitting.first() else {
+            if self.open == 0 && evidence != Evidence::Calm {
+                // No reading explains it, and nobody waits for one: begin anew.
+                return Settled::arrived(self.forget());
+            }
             if !self.is_enough(evidence) {
                 return Settled::Undecided;
             }
@@ -925,7 +929,21 @@ mod tests {
         (0..=MAX_DOUBT).for_each(|_| ledger.sent_other(Other::Answer));
         assert!(ledger.is_confused(), "it may be a server that acknowledges nothing");
         assert_eq!(ledger.settle(Evidence::Pong), Settled::arrived(vec![1]));
-        assert!(!ledger.is_confused());
+        send(&mut ledger, 2..=2);
+        assert!(ledger.is_silent() && !ledger.is_confused(), "pongs release it");
+    }
+
+    #[test]
+    fn replies_that_nothing_explains_are_forgotten_once_nobody_waits() {
+        let mut ledger = ledger();
+        for _ in 0..=MAX_DOUBT {
+            ledger.sent_other(Other::Answer);
+            ledger.sent_other(Other::Answer);
+            assert!(accept(&mut ledger, 1).is_empty());
+        }
+        assert!(ledger.is_confused(), "only every second is acknowledged");
+        assert!(settle(&mut ledger).is_empty());
+        assert!(!ledger.is_confused() && !ledger.is_unsettled());
     }
 
     #[test]
