@@ -15,6 +15,8 @@ use crate::{ConnectorError, ServerConfig, SourcePattern};
 
 /// Where the server listens, where that is free.
 const PORT: u16 = 8081;
+/// Bytes of messages that it keeps; nobody looks at them here.
+const RECORDING_LIMIT: usize = 1 << 20;
 
 /// What is to be simulated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,9 +40,9 @@ impl Simulation {
         patterns: impl Iterator<Item = SourcePattern>,
     ) -> Result<Self, ConnectorError> {
         let document = wanted.source_config.as_deref().map_or_else(|| Ok(json!({})), read)?;
-        let sources: Vec<_> = patterns.map(|pattern| example_of(&pattern)).collect();
+        let sources = examples_of(&patterns.collect::<Vec<_>>());
         let start = async |port| {
-            let builder = Simulator::builder().port(port);
+            let builder = Simulator::builder().port(port).recording_limit(RECORDING_LIMIT);
             let sources = sources.iter();
             sources.fold(builder, |builder, name| builder.source(name, document.clone())).start().await
         };
@@ -105,12 +107,21 @@ fn read(path: &Path) -> Result<Value, ConnectorError> {
     serde_json::from_str(&text).map_err(|error| unusable(format!("not JSON: {error}")))
 }
 
-/// A name that fits a pattern.
-fn example_of(pattern: &SourcePattern) -> String {
-    match *pattern {
-        SourcePattern::ANY => "mySource".to_owned(),
-        pattern => pattern.as_str().replace('*', "1"),
-    }
+/// A name for each pattern, which no other fits as well or better.
+fn examples_of(patterns: &[SourcePattern]) -> Vec<String> {
+    let is_own = |name: &str, own: &SourcePattern| {
+        let rivals = patterns.iter().filter(|pattern| pattern.matches(name) && pattern.rank() >= own.rank());
+        rivals.count() == 1
+    };
+    let example = |pattern: &SourcePattern| {
+        let word = if *pattern == SourcePattern::ANY { "mySource" } else { "" };
+        // As many as there are others to keep clear of. Two of the same name are a mistake that the set names.
+        let numbers = (1..=patterns.len()).map(|number| number.to_string());
+        let words = Some(word.to_owned()).filter(|word| !word.is_empty()).into_iter().chain(numbers);
+        let names: Vec<_> = words.map(|word| pattern.as_str().replace('*', &word)).collect();
+        names.iter().find(|name| is_own(name, pattern)).or(names.first()).cloned().unwrap_or_default()
+    };
+    patterns.iter().map(example).collect()
 }
 
 fn is_taken(error: &SimulatorError) -> bool {
@@ -122,10 +133,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_pattern_has_a_name_that_fits_it() {
-        for pattern in ["thermostat", "camera-*", "*-a-*", "*"] {
-            let pattern = SourcePattern::new(pattern);
-            assert!(pattern.matches(&example_of(&pattern)), "{pattern:?}");
+    fn each_pattern_has_a_name_of_its_own() {
+        for (patterns, names) in [
+            (
+                &["thermostat", "camera-*", "*-a-*", "*"][..],
+                &["thermostat", "camera-1", "1-a-1", "mySource"][..],
+            ),
+            (&["camera-1", "camera-*", "mySource", "*"], &["camera-1", "camera-2", "mySource", "1"]),
+            (&["*-a", "1-*"], &["2-a", "1-1"]),
+        ] {
+            let patterns: Vec<_> = patterns.iter().map(|pattern| SourcePattern::new(pattern)).collect();
+            assert_eq!(examples_of(&patterns), names);
         }
     }
 
