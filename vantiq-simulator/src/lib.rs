@@ -43,14 +43,15 @@
 //!
 //! Received messages are kept up to the [recording limit](SimulatorBuilder::recording_limit), violations,
 //! ends of links and ended queries up to fixed numbers. A connector that does not read makes
-//! [`Source::publish`] wait after a short queue. Answers and acknowledgements for a connector that sends
+//! [`Source::publish`] wait after a short queue. Up to 256 events of 256 KiB wait for each subscriber, of 10,000
+//! subscriptions at most; a request body has at most 8 MiB, and what is created by requests stays until it is deleted. Answers and acknowledgements for a connector that sends
 //! and never reads do pile up, in proportion to what it sends.
 //!
 //! # Applications
 //!
 //! The same port has as much of Vantiq's REST interface as has to do with sources, and events for subscribers on the
 //! WebSocket, so that Vantiq's client SDKs can use it (PROTOCOL section 11; the crate's README has the list). A
-//! subscriber that does not read loses events beyond 1,024.
+//! subscriber that does not read loses events beyond 256.
 //!
 //! # Not here
 //!

@@ -25,7 +25,7 @@ use crate::socket::{Gone, RawFrame, Socket, SocketEvent};
 /// Messages that wait for a connector that does not read; whoever sends the next one waits too.
 const QUEUE: usize = 16;
 /// Events that wait for a subscriber that does not read; those behind them are dropped.
-const EVENTS: usize = 1_024;
+const EVENTS: usize = 256;
 
 /// A message for the connector.
 #[derive(Debug)]

@@ -217,7 +217,10 @@ impl Registry {
 
     fn notify(&mut self, link: u64, number: u64, message: &Inbound<'_>) -> Outcome {
         let source = named_source(message).unwrap_or_default();
-        let held = self.seats.get_key_value(source).filter(|(_, seat)| seat.is_held_by(link));
+        let any_source = self.settings.any_source;
+        let is_open =
+            |seat: &Seat| seat.is_held_by(link) && seat.profile.is_active && seat.exists(any_source);
+        let held = self.seats.get_key_value(source).filter(|(_, seat)| is_open(seat));
         let Some(name) = held.map(|(name, _)| Arc::clone(name)) else {
             return reply(&not_open(source).echo(self.echoed(message)));
         };
@@ -234,11 +237,9 @@ impl Registry {
             notifications.retain(|of| echoed.is_none() || *of == number);
             Effect::Acknowledge(Acknowledgement { text, delay, notifications })
         });
-        let mut effects: Vec<_> = acknowledgement.into_iter().collect();
-        if accepted {
-            effects
-                .extend(self.subscriptions.of_source(source, message.object).into_iter().map(Effect::Tell));
-        }
+        // First, for the link may be lost with the acknowledgement.
+        let events = if accepted { self.subscriptions.of_source(source, message.object) } else { Vec::new() };
+        let effects = events.into_iter().map(Effect::Tell).chain(acknowledgement).collect();
         Outcome { effects, notification_of: accepted.then_some(name) }
     }
 
@@ -251,7 +252,7 @@ impl Registry {
         let body = match op {
             "subscribe" => {
                 if let Err(TooMany) = self.subscriptions.add(link, path, request_id) {
-                    let what = "There are too many subscriptions.";
+                    let what = "There are too many subscriptions, or its names are too long.";
                     return reply(
                         &Status::failure(429, "io.vantiq.server.error", what).echo(Some(request_id)),
                     );

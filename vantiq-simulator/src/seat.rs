@@ -150,11 +150,14 @@ impl Seat {
         if let Some(refusal) = self.refusals.take() {
             return Admission::Refused(refusal);
         }
-        if !self.exists(any_source) {
-            return Admission::Refused(Refusal::UnknownSource);
-        }
-        if !self.profile.is_active {
-            return Admission::Refused(Refusal::NotActive);
+        let refusal = match (self.exists(any_source), self.profile.is_active) {
+            (false, _) => Some(Refusal::UnknownSource),
+            (true, false) => Some(Refusal::NotActive),
+            (true, true) => None,
+        };
+        if let Some(refusal) = refusal {
+            self.holder.take_if(|holder| holder.who.link == who.link);
+            return Admission::Refused(refusal);
         }
         if self.is_taken_from(&who) {
             return Admission::Refused(Refusal::AlreadyConnected);

@@ -9,6 +9,8 @@ use crate::envelope::NAMESPACE;
 
 /// Subscriptions at most, of all links together.
 const MOST: usize = 10_000;
+/// Bytes of a path and of a `requestId`, each.
+const LONGEST: usize = 1_024;
 /// The user on whose behalf everything happens here.
 const USERNAME: &str = "simulator";
 
@@ -20,7 +22,7 @@ pub(crate) struct Subscriptions {
     count: usize,
 }
 
-/// There are too many.
+/// There are too many, or its names are too long.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooMany;
 
@@ -60,7 +62,7 @@ impl Subscriptions {
     pub(crate) fn add(&mut self, link: u64, path: &str, request_id: &str) -> Result<(), TooMany> {
         let is_known = self.by_path.get(path).is_some_and(|links| links.contains_key(&link));
         if !is_known {
-            if self.count >= MOST {
+            if self.count >= MOST || path.len() > LONGEST || request_id.len() > LONGEST {
                 return Err(TooMany);
             }
             self.count += 1;
@@ -150,6 +152,8 @@ mod tests {
         for link in 0..MOST as u64 {
             subscriptions.add(link, "/sources/a", "a").expect("there is room");
         }
+        let long = "/".repeat(LONGEST + 1);
+        assert_eq!(Subscriptions::default().add(0, &long, "a"), Err(TooMany));
         assert_eq!(subscriptions.add(MOST as u64, "/sources/a", "a"), Err(TooMany));
         subscriptions.add(0, "/sources/a", "another").expect("it is there already");
         subscriptions.remove(0, "/sources/a");

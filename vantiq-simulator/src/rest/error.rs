@@ -93,12 +93,25 @@ impl RestError {
             return Self::bad("io.vantiq.sourcemgr.request.failed", reply.body.to_string());
         };
         let params: Vec<_> = error.parameters.iter().map(text_of).collect();
-        let message = params.iter().enumerate().fold(error.message_template, |message, (place, param)| {
-            message.replace(&format!("{{{place}}}"), param)
-        });
+        let message = filled(&error.message_template, &params);
         let params: Vec<_> = params.iter().map(String::as_str).collect();
         Self::new(StatusCode::BAD_REQUEST, &error.message_code, message, &params)
     }
+}
+
+/// The template with the parameters in their places. What they bring is not looked at again.
+fn filled(template: &str, params: &[String]) -> String {
+    let mut parts = template.split('{');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let place =
+            part.split_once('}').and_then(|(number, rest)| Some((number.parse::<usize>().ok()?, rest)));
+        match place.and_then(|(number, rest)| Some((params.get(number)?, rest))) {
+            Some((param, rest)) => text.extend([param.as_str(), rest]),
+            None => text.extend(["{", part]),
+        }
+    }
+    text
 }
 
 /// A text without its quotation marks.
@@ -122,6 +135,7 @@ mod tests {
         let body = json!({"messageCode": "c", "messageTemplate": "{1} of {0}", "parameters": ["a", 7]});
         let error = RestError::of_connector(&QueryReply { partials: vec![], status: 400, body });
         assert_eq!(error.body, json!([{"code": "c", "message": "7 of a", "params": ["a", "7"]}]));
+        assert_eq!(filled("{0}{x}{9} {", &["{1}{0}".to_owned(), "b".to_owned()]), "{1}{0}{x}{9} {");
         let odd = RestError::of_connector(&QueryReply { partials: vec![], status: 500, body: json!("no") });
         assert_eq!((odd.status, &odd.body[0]["message"]), (StatusCode::BAD_REQUEST, &json!("\"no\"")));
     }

@@ -40,6 +40,11 @@ impl Filter {
         Ok(filter)
     }
 
+    /// Whether it wants all records.
+    pub(super) fn takes_all(&self) -> bool {
+        self.conditions.is_empty()
+    }
+
     /// Whether it wants this record.
     pub(super) fn takes(&self, record: &Value) -> bool {
         self.conditions.iter().all(|(member, wanted)| &record[member] == wanted)

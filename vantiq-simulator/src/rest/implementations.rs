@@ -16,7 +16,7 @@ use crate::http::Door;
 
 const RESOURCE: &str = "system.sourceimpls";
 /// Kept at most.
-const MOST: usize = 1_000;
+const MOST: usize = 100;
 
 pub(super) async fn select(
     _: Authorized,

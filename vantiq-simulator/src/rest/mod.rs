@@ -25,8 +25,10 @@ use crate::http::Door;
 
 use error::RestError;
 
-/// A request body at most: as large as a message to a connector may be.
-const MOST_BYTES: usize = 64 << 20;
+/// Bytes of a request body at most.
+const MOST_BYTES: usize = 8 << 20;
+/// The same for whoever has yet to log in.
+const MOST_BYTES_OF_STRANGERS: usize = 16 << 10;
 
 pub(crate) fn routes() -> Router<Arc<Door>> {
     let resources = Router::new()
@@ -47,7 +49,10 @@ pub(crate) fn routes() -> Router<Arc<Door>> {
         .method_not_allowed_fallback(not_allowed);
     Router::new()
         .route("/authenticate", get(authentication::log_in))
-        .route("/authenticate/refresh", post(authentication::refresh))
+        .route(
+            "/authenticate/refresh",
+            post(authentication::refresh).layer(DefaultBodyLimit::max(MOST_BYTES_OF_STRANGERS)),
+        )
         .route("/api/v1/_status", get(authentication::status))
         .nest("/api/v1/resources", resources)
         .layer(DefaultBodyLimit::max(MOST_BYTES))

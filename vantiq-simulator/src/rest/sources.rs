@@ -7,12 +7,14 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use tracing::warn;
 
 use super::authentication::Authorized;
 use super::error::RestError;
 use super::filter::Filter;
 use super::record::{self, Change};
 use super::{Json, TOTAL_COUNT, json};
+use crate::error::SimulatorError;
 use crate::http::Door;
 use crate::query::QueryReply;
 use crate::seat::Seat;
@@ -96,7 +98,7 @@ pub(super) async fn patch(
 
 pub(super) async fn delete(_: Authorized, (State(door), Path(name)): Named) -> Result<StatusCode, RestError> {
     find(&door, &name)?;
-    remove(&door, &name).await?;
+    remove(&door, &name).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -106,12 +108,15 @@ pub(super) async fn delete_where(
     uri: Uri,
 ) -> Result<Response, RestError> {
     let filter = Filter::read(&uri)?;
+    if filter.takes_all() {
+        return Err(RestError::invalid(r#"Say which with `where`, such as {"name": "mySource"}."#));
+    }
     let names: Vec<_> = door.shared.read(|world| {
         let taken = world.registry.existing().filter(|(name, seat)| filter.takes(&record::of(name, seat)));
         taken.map(|(name, _)| name.to_owned()).collect()
     });
     for name in &names {
-        remove(&door, name).await?;
+        remove(&door, name).await;
     }
     Ok((StatusCode::NO_CONTENT, [(TOTAL_COUNT, names.len().to_string())]).into_response())
 }
@@ -176,22 +181,30 @@ async fn apply(door: &Door, name: &str, change: Change) -> Result<Json, RestErro
     if let Some(implementation) = change.implementation {
         door.shared.change(|world| world.registry.seat(name).profile.implementation = implementation);
     }
-    let failed = |error| RestError::of_source(name, "update", &error);
+    // The change is made, whether or not its connector can be told.
+    let told = |result| told(name, result);
     // Switched off first, so that no connector attaches meanwhile, and on last.
     if change.is_active == Some(false) {
-        source.set_active(false).await.map_err(failed)?;
+        told(source.set_active(false).await);
     }
     if let Some(configuration) = change.configuration {
-        source.configure(configuration).await.map_err(failed)?;
+        told(source.configure(configuration).await);
     }
     if change.is_active == Some(true) {
-        source.set_active(true).await.map_err(failed)?;
+        told(source.set_active(true).await);
     }
     find(door, name).map(Json)
 }
 
-async fn remove(door: &Door, name: &str) -> Result<(), RestError> {
-    source(door, name).remove().await.map_err(|error| RestError::of_source(name, "delete", &error))
+async fn remove(door: &Door, name: &str) {
+    told(name, source(door, name).remove().await);
+}
+
+/// A connector that cannot be told of a change finds out when it attaches again.
+fn told(name: &str, result: Result<(), SimulatorError>) {
+    if let Err(error) = result {
+        warn!(source = name, %error, "the connector could not be told of a change");
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,10 @@ pub(super) async fn publish(
 ) -> Result<Json, RestError> {
     // A topic begins with `/`, so its path has two, but where a client or a proxy joined them.
     let topic = format!("/{}", topic.trim_start_matches('/'));
+    let limit = door.shared.settings.inbound_limit;
+    if body.len() > limit {
+        return Err(RestError::invalid(format!("A message has at most {limit} bytes.")));
+    }
     let value = to_raw_value(&json(&body)?).map_err(|error| RestError::not_json(&error))?;
     let events = door.shared.read(|world| world.registry.topic_events(&topic, Some(&value)));
     info!(topic, subscribers = events.len(), "publish");
