@@ -1,7 +1,7 @@
 //! How many instructions an operation takes: `cargo bench -p vantiq-connector-tests --bench instructions`.
 //!
 //! Other than time, their number hardly depends on what else the machine does. So it is compared with the figures in
-//! `expected.txt` here, and one that is off by more than [`TOLERANCE`] and [`SLACK`] fails, be it for the better: `--bless` writes
+//! `expected.txt` here, and one that is off by more than [`TOLERANCE`] fails, be it for the better: `--bless` writes
 //! what was counted. Figures depend on the compiler, the C library, and the instruction sets that these choose for a
 //! processor.
 //!
@@ -25,9 +25,6 @@ use operations::{OPERATIONS, Operation};
 
 /// How far a figure may be from what is expected, as a part of it.
 const TOLERANCE: f64 = 0.05;
-/// How far at least, in instructions: of the smallest operations a third depends on what the compiler inlines, which
-/// depends on the folder it works in.
-const SLACK: f64 = 80.0;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -79,8 +76,7 @@ fn compare(operations: &[&Operation], blesses: bool) -> Result<()> {
             "| {name} | {counted:.0} | {} | {shown} |",
             before.map(|it| it.to_string()).unwrap_or_default()
         );
-        let is_near = |before: f64| (counted - before).abs() <= SLACK.max(before * TOLERANCE);
-        if !before.is_some_and(is_near) {
+        if change.is_none_or(|change| change.abs() > TOLERANCE) {
             writeln!(off, "{name}")?;
         }
         expected.set(name, counted);
