@@ -4,7 +4,7 @@
 //! queries go to the session through [`Intake`], notifications come from the outbox through [`Deliveries`],
 //! answers come through a queue.
 
-use std::{collections::VecDeque, future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
@@ -255,7 +255,7 @@ impl<'a> Link<'a> {
         if self.socket.has_work()
             && self.socket.waiting() < WRITE_AHEAD
             && has_budget_remaining()
-            && let Poll::Ready(written) = poll_fn(|cx| Poll::Ready(self.socket.poll_written(cx))).await
+            && let Some(written) = self.socket.write_ready().await
         {
             written?;
             self.written();

@@ -204,6 +204,17 @@ impl Socket {
         .await
     }
 
+    /// Writes what the operating system takes at once. `None` where that is not all.
+    pub(crate) async fn write_ready(&mut self) -> Option<Result<(), TransportError>> {
+        poll_fn(|cx| {
+            Poll::Ready(match self.poll_written(cx) {
+                Poll::Ready(written) => Some(written),
+                Poll::Pending => None,
+            })
+        })
+        .await
+    }
+
     /// Writes what waits and flushes. One flush for all that is there: flushing after each message costs
     /// twenty times as much.
     ///
@@ -231,8 +242,7 @@ impl Socket {
         }
     }
 
-    /// Writes what waits, like [`write`](Self::write).
-    pub(crate) fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
         let drained = self.poll_drained(cx);
         let written = self.written();
         if self.full_at.is_some_and(|full_at| full_at < written) {
