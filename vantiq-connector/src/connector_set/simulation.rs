@@ -114,10 +114,9 @@ fn examples_of(patterns: &[SourcePattern]) -> Vec<String> {
         rivals.count() == 1
     };
     let example = |pattern: &SourcePattern| {
-        let word = if *pattern == SourcePattern::ANY { "mySource" } else { "" };
+        let word = (*pattern == SourcePattern::ANY).then(|| "mySource".to_owned());
         // As many as there are others to keep clear of. Two of the same name are a mistake that the set names.
-        let numbers = (1..=patterns.len()).map(|number| number.to_string());
-        let words = Some(word.to_owned()).filter(|word| !word.is_empty()).into_iter().chain(numbers);
+        let words = word.into_iter().chain((1..=patterns.len()).map(|number| number.to_string()));
         let names: Vec<_> = words.map(|word| pattern.as_str().replace('*', &word)).collect();
         names.iter().find(|name| is_own(name, pattern)).or(names.first()).cloned().unwrap_or_default()
     };
