@@ -3,9 +3,14 @@
 use std::io::{self, BufRead, Write};
 use std::str::FromStr;
 
-use crate::{Cut, PendingQuery, Simulator, SimulatorError, Source};
 use serde_json::Value;
 use tokio::sync::mpsc;
+
+use crate::cut::Cut;
+use crate::error::SimulatorError;
+use crate::query::PendingQuery;
+use crate::simulator::Simulator;
+use crate::source::Source;
 
 /// Lines that wait while one is worked on; the terminal waits behind them.
 const LINES: usize = 16;

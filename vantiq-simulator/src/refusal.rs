@@ -38,9 +38,7 @@ impl Refusal {
         let (code, message) = match self {
             Self::Silent => return None,
             Self::BodyMissing(status) => return Some(Status::bare(*status)),
-            Self::NotActive => {
-                (NOT_ACTIVE, format!("The source {NAMESPACE}:{source} is not currently active."))
-            }
+            Self::NotActive => not_active(source),
             other => (CONNECT_FAILED, umbrella(source, &other.tail(source))),
         };
         Some(Status::failure(REFUSED, code, &message))
@@ -63,6 +61,11 @@ impl Refusal {
             _ => format!("A connection for the source {NAMESPACE}:{source} already exists."),
         }
     }
+}
+
+/// Code and message of a source that is switched off.
+pub(crate) fn not_active(source: &str) -> (&'static str, String) {
+    (NOT_ACTIVE, format!("The source {NAMESPACE}:{source} is not currently active."))
 }
 
 fn umbrella(source: &str, tail: &str) -> String {

@@ -21,7 +21,7 @@ use crate::script::Script;
 use crate::seat::{Admission, Applicant, Seat};
 use crate::settings::Settings;
 use crate::subscriptions::{Event, Subscriptions, TooMany};
-use crate::validation::{self, AUTHENTICATION_FAILED, ValidateReply};
+use crate::validation::{self, AUTHENTICATION_FAILED, FAILURE_MESSAGE, ValidateReply};
 
 /// More violations than this are counted in the log only.
 const VIOLATIONS_KEPT: usize = 1_000;
@@ -156,8 +156,7 @@ impl Registry {
             ValidateReply::Check if self.settings.credentials_match(message) => None,
             ValidateReply::Check => {
                 warn!(link, "credentials refused; `authToken` is not the token of this simulator");
-                let what = "Failed to authenticate supplied credentials.";
-                Some(Status::failure(400, AUTHENTICATION_FAILED, what))
+                Some(Status::failure(400, AUTHENTICATION_FAILED, FAILURE_MESSAGE))
             }
             ValidateReply::Refuse { status, body } => {
                 info!(link, "credentials refused, as asked for");

@@ -7,7 +7,7 @@ use crate::envelope::{self, NAMESPACE};
 /// Code of the refusal, known from the Python SDK's log line.
 pub(crate) const AUTHENTICATION_FAILED: &str = "io.vantiq.authentication.failed";
 /// Message of the refusal, from the same line.
-const FAILURE_MESSAGE: &str = "Failed to authenticate supplied credentials.";
+pub(crate) const FAILURE_MESSAGE: &str = "Failed to authenticate supplied credentials.";
 
 /// What a connector is told when it presents its credentials.
 ///

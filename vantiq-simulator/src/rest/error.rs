@@ -2,12 +2,14 @@
 
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::envelope::NAMESPACE;
+use super::text_of;
+use crate::envelope::{self, NAMESPACE};
 use crate::error::{SimulatorError, SimulatorErrorKind};
 use crate::query::QueryReply;
-use crate::validation::AUTHENTICATION_FAILED;
+use crate::refusal;
+use crate::validation::{AUTHENTICATION_FAILED, FAILURE_MESSAGE};
 
 /// A request that is refused.
 #[derive(Debug)]
@@ -17,57 +19,55 @@ pub(super) struct RestError {
 }
 
 impl RestError {
-    fn new(status: StatusCode, code: &str, message: impl Into<String>, params: &[&str]) -> Self {
-        let error = json!({ "code": code, "message": message.into(), "params": params });
-        Self { status, body: json!([error]) }
+    fn new(status: StatusCode, code: &str, message: &str) -> Self {
+        Self { status, body: envelope::error_list(code, message) }
     }
 
-    fn bad(code: &str, message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, message, &[])
+    fn bad(code: &str, message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
     pub(super) fn unauthorized() -> Self {
-        let message = "Failed to authenticate supplied credentials.";
-        Self::new(StatusCode::UNAUTHORIZED, AUTHENTICATION_FAILED, message, &[])
+        Self::new(StatusCode::UNAUTHORIZED, AUTHENTICATION_FAILED, FAILURE_MESSAGE)
     }
 
     pub(super) fn not_json(error: &serde_json::Error) -> Self {
-        Self::bad("io.vantiq.server.error", format!("The body is not JSON: {error}"))
+        Self::bad("io.vantiq.server.error", &format!("The body is not JSON: {error}"))
     }
 
-    pub(super) fn invalid(message: impl Into<String>) -> Self {
-        Self::bad("io.vantiq.resource.invalid", message)
+    pub(super) fn invalid(message: impl AsRef<str>) -> Self {
+        Self::bad("io.vantiq.resource.invalid", message.as_ref())
     }
 
     pub(super) fn not_simulated(path: &str) -> Self {
         let message = format!("The simulator has no {path}; it has sources, sourceimpls and topics.");
-        Self::new(StatusCode::NOT_FOUND, "io.vantiq.resource.not.found", message, &[])
+        Self::new(StatusCode::NOT_FOUND, "io.vantiq.resource.not.found", &message)
     }
 
     pub(super) fn not_allowed(method: &Method, path: &str) -> Self {
         let message = format!("{path} does not take {method}.");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "io.vantiq.server.error", message, &[])
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "io.vantiq.server.error", &message)
     }
 
     /// There is no such record.
     pub(super) fn missing(resource: &str, name: &str) -> Self {
         let message = format!("The {resource} instance with name {name} could not be found.");
-        Self::new(StatusCode::NOT_FOUND, "io.vantiq.resource.not.found", message, &[])
+        Self::new(StatusCode::NOT_FOUND, "io.vantiq.resource.not.found", &message)
     }
 
     pub(super) fn exists(resource: &str, name: &str) -> Self {
         let message = format!("The {resource} instance with name {name} already exists.");
-        Self::new(StatusCode::CONFLICT, "io.vantiq.resource.already.exists", message, &[])
+        Self::new(StatusCode::CONFLICT, "io.vantiq.resource.already.exists", &message)
     }
 
     pub(super) fn too_many(resource: &str) -> Self {
         let message = format!("There are too many {resource}.");
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "io.vantiq.server.error", message, &[])
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "io.vantiq.server.error", &message)
     }
 
     pub(super) fn not_active(source: &str) -> Self {
-        let message = format!("The source {NAMESPACE}:{source} is not currently active.");
-        Self::bad("io.vantiq.sourcemgr.source.not.active", message)
+        let (code, message) = refusal::not_active(source);
+        Self::bad(code, &message)
     }
 
     /// Why a source did not do what was asked of it.
@@ -75,11 +75,11 @@ impl RestError {
         match error.kind() {
             SimulatorErrorKind::QueryTimeout { .. } | SimulatorErrorKind::Deadline { .. } => Self::bad(
                 "io.vantiq.sourcemgr.request.timeout",
-                format!("The source {NAMESPACE}:{source} did not respond in time: {error}."),
+                &format!("The source {NAMESPACE}:{source} did not respond in time: {error}."),
             ),
             _ => Self::bad(
                 "com.accessg2.ag2rs.streams.source.not_found",
-                format!(
+                &format!(
                     "The EXTENSION source {source} (namespace {NAMESPACE}) has no associated session for \
                      operation {operation}."
                 ),
@@ -90,12 +90,12 @@ impl RestError {
     /// A connector answered a query with an error: its code, and its template with the parameters in place.
     pub(super) fn of_connector(reply: &QueryReply) -> Self {
         let Some(error) = reply.error() else {
-            return Self::bad("io.vantiq.sourcemgr.request.failed", reply.body.to_string());
+            return Self::bad("io.vantiq.sourcemgr.request.failed", &reply.body.to_string());
         };
         let params: Vec<_> = error.parameters.iter().map(text_of).collect();
-        let message = filled(&error.message_template, &params);
-        let params: Vec<_> = params.iter().map(String::as_str).collect();
-        Self::new(StatusCode::BAD_REQUEST, &error.message_code, message, &params)
+        let mut refused = Self::bad(&error.message_code, &filled(&error.message_template, &params));
+        refused.body[0]["params"] = params.into();
+        refused
     }
 }
 
@@ -114,11 +114,6 @@ fn filled(template: &str, params: &[String]) -> String {
     text
 }
 
-/// A text without its quotation marks.
-fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
 impl IntoResponse for RestError {
     fn into_response(self) -> Response {
         let headers = [(header::CONTENT_TYPE, "application/json")];
@@ -128,6 +123,8 @@ impl IntoResponse for RestError {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

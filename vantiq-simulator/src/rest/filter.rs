@@ -1,9 +1,11 @@
 //! [`Filter`]: which records a request wants, and how much of them.
 
 use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use super::error::RestError;
+use super::{Json, TOTAL_COUNT, text_of};
 
 /// `where`, `props`, `sort`, `limit` and `count` of a request.
 #[derive(Debug, Default)]
@@ -13,7 +15,22 @@ pub(super) struct Filter {
     /// The members to sort by, and whether downwards.
     sort: Vec<(String, bool)>,
     limit: Option<usize>,
-    pub(super) counts: bool,
+    counts: bool,
+}
+
+/// The records that a request wants.
+#[derive(Debug)]
+pub(super) struct Selection {
+    records: Vec<Value>,
+    /// How many there are without the limit, where that is asked for.
+    count: Option<usize>,
+}
+
+impl IntoResponse for Selection {
+    fn into_response(self) -> Response {
+        let count = self.count.map(|count| [(TOTAL_COUNT, count.to_string())]);
+        (count, Json(Value::Array(self.records))).into_response()
+    }
 }
 
 impl Filter {
@@ -50,29 +67,25 @@ impl Filter {
         self.conditions.iter().all(|(member, wanted)| &record[member] == wanted)
     }
 
-    /// What is asked for of all these records, and how many there are.
-    pub(super) fn select(&self, records: impl Iterator<Item = Value>) -> (Vec<Value>, usize) {
+    /// What is asked for of all these records.
+    pub(super) fn select(&self, records: impl Iterator<Item = Value>) -> Selection {
         let mut taken: Vec<_> = records.filter(|record| self.takes(record)).collect();
         taken.sort_by(|one, other| {
             let by = self.sort.iter().map(|(member, downwards)| {
-                let order = text(&one[member]).cmp(&text(&other[member]));
+                let order = text_of(&one[member]).cmp(&text_of(&other[member]));
                 if *downwards { order.reverse() } else { order }
             });
             by.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
         });
-        let count = taken.len();
+        let count = self.counts.then_some(taken.len());
         taken.truncate(self.limit.unwrap_or(usize::MAX));
         if !self.properties.is_empty() {
             for members in taken.iter_mut().filter_map(Value::as_object_mut) {
                 members.retain(|member, _| self.properties.contains(member));
             }
         }
-        (taken, count)
+        Selection { records: taken, count }
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn conditions(value: Value) -> Result<Map<String, Value>, RestError> {
@@ -107,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    fn select(query: &str) -> (Vec<Value>, usize) {
+    fn select(query: &str) -> Selection {
         let filter = Filter::read(&format!("/sources?{query}").parse().expect("a URI")).expect("a filter");
         filter.select(
             [json!({"name": "b", "n": 1}), json!({"name": "a", "n": 1}), json!({"name": "c", "n": 2})]
@@ -117,10 +130,11 @@ mod tests {
 
     #[test]
     fn records_are_chosen_sorted_and_cut() {
-        assert_eq!(select("where=%7B%22n%22%3A1%7D").1, 2);
-        let (records, count) = select("sort=%7B%22name%22%3A-1%7D&limit=2&props=%5B%22name%22%5D");
-        assert_eq!((records, count), (vec![json!({"name": "c"}), json!({"name": "b"})], 3));
-        assert!(Filter::read(&"/sources?count=true&new=1".parse().expect("a URI")).expect("a filter").counts);
+        assert_eq!(select("where=%7B%22n%22%3A1%7D&count=true&new=1").count, Some(2));
+        let chosen = select("sort=%7B%22name%22%3A-1%7D&limit=2&props=%5B%22name%22%5D&count=true");
+        assert_eq!(chosen.records, [json!({"name": "c"}), json!({"name": "b"})]);
+        assert_eq!(chosen.count, Some(3));
+        assert_eq!(select("limit=2").count, None, "it was not asked for");
     }
 
     #[test]

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::authentication::Authorized;
 use super::error::RestError;
-use super::filter::Filter;
-use super::{Json, TOTAL_COUNT, json, record};
+use super::filter::{Filter, Selection};
+use super::{Json, json, record};
 use crate::http::Door;
 
 const RESOURCE: &str = "system.sourceimpls";
@@ -22,11 +21,9 @@ pub(super) async fn select(
     _: Authorized,
     State(door): State<Arc<Door>>,
     uri: Uri,
-) -> Result<Response, RestError> {
+) -> Result<Selection, RestError> {
     let filter = Filter::read(&uri)?;
-    let (records, count) = door.shared.read(|world| filter.select(world.implementations.values().cloned()));
-    let count = filter.counts.then(|| [(TOTAL_COUNT, count.to_string())]);
-    Ok((count, Json(Value::Array(records))).into_response())
+    Ok(door.shared.read(|world| filter.select(world.implementations.values().cloned())))
 }
 
 pub(super) async fn select_one(

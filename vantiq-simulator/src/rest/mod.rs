@@ -83,5 +83,10 @@ impl IntoResponse for Json {
     }
 }
 
+/// A text without its quotation marks.
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// The header that tells how many records there are.
 const TOTAL_COUNT: &str = "x-total-count";

@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::authentication::Authorized;
 use super::error::RestError;
-use super::filter::Filter;
+use super::filter::{Filter, Selection};
 use super::record::{self, Change};
 use super::{Json, TOTAL_COUNT, json};
 use crate::error::SimulatorError;
@@ -29,13 +29,11 @@ pub(super) async fn select(
     _: Authorized,
     State(door): State<Arc<Door>>,
     uri: Uri,
-) -> Result<Response, RestError> {
+) -> Result<Selection, RestError> {
     let filter = Filter::read(&uri)?;
-    let (records, count) = door
+    Ok(door
         .shared
-        .read(|world| filter.select(world.registry.existing().map(|(name, seat)| record::of(name, seat))));
-    let count = filter.counts.then(|| [(TOTAL_COUNT, count.to_string())]);
-    Ok((count, Json(Value::Array(records))).into_response())
+        .read(|world| filter.select(world.registry.existing().map(|(name, seat)| record::of(name, seat)))))
 }
 
 pub(super) async fn select_one(_: Authorized, (State(door), Path(name)): Named) -> Result<Json, RestError> {
@@ -145,7 +143,7 @@ pub(super) async fn query(
     if reply.is_error() { Err(RestError::of_connector(&reply)) } else { Ok(Json(rows(reply))) }
 }
 
-/// One object stays an object; all else is a list of rows (PROTOCOL section 8).
+/// A single message keeps its shape; all else is a list of rows (PROTOCOL section 8).
 fn rows(reply: QueryReply) -> Value {
     if reply.partials.is_empty() && reply.status == 200 && !reply.body.is_null() {
         return reply.body;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -140,16 +139,6 @@ pub(crate) fn notification(source: &str, object: impl Into<Value>) -> Value {
 /// A simulator with the source `thermostat`.
 pub(crate) async fn simulator() -> Simulator {
     Simulator::builder().source("thermostat", json!({"unit": "celsius"})).start().await.expect("a free port")
-}
-
-/// The head of the plain HTTP answer to a GET.
-pub(crate) async fn get(simulator: &Simulator, path: &str) -> String {
-    let mut connection = within(TcpStream::connect(simulator.addr())).await.expect("the simulator listens");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    within(connection.write_all(request.as_bytes())).await.expect("the connection is open");
-    let mut answer = String::new();
-    within(connection.read_to_string(&mut answer)).await.expect("the answer is text");
-    answer
 }
 
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {

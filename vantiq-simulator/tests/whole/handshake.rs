@@ -6,7 +6,8 @@ use vantiq_simulator::{
     Acknowledge, AcknowledgeOrder, FailureBody, Refusal, Simulator, UpgradeReply, ValidateReply,
 };
 
-use crate::client::{Client, End, PATH, connect, get, simulator, validate, within};
+use crate::client::{Client, End, PATH, connect, simulator, validate, within};
+use crate::rest_client::bare;
 
 fn status_of(result: Result<Client, Error>) -> u16 {
     match result {
@@ -33,8 +34,8 @@ async fn any_version_number_is_a_right_path() {
 #[tokio::test]
 async fn plain_requests_get_plain_answers() {
     let simulator = simulator().await;
-    assert!(get(&simulator, "/").await.starts_with("HTTP/1.1 200"));
-    assert!(get(&simulator, PATH).await.starts_with("HTTP/1.1 400"));
+    assert_eq!(bare(&simulator, "GET", "/").send().await.status, 200);
+    assert_eq!(bare(&simulator, "GET", PATH).send().await.status, 400);
     assert_eq!(simulator.dials(), 0);
 }
 
