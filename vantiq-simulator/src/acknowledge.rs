@@ -127,7 +127,7 @@ pub(crate) struct Tally {
     count: u64,
     /// The link of the last one.
     link: u64,
-    /// Those that wait for a common acknowledgement, by arrival number.
+    /// Those that wait for a common acknowledgement, by number.
     together: Vec<u64>,
 }
 
@@ -135,7 +135,7 @@ pub(crate) struct Tally {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Candidate<'a> {
     pub(crate) link: u64,
-    /// Arrival number.
+    /// Its number in the recording.
     pub(crate) number: u64,
     pub(crate) event: Option<&'a RawValue>,
 }
@@ -147,7 +147,7 @@ pub(crate) struct Judgement {
     pub(crate) accepted: bool,
     /// What is answered, and when.
     pub(crate) answer: Option<(Status, Duration)>,
-    /// The notifications that are acknowledged by that answer, by arrival number.
+    /// The notifications that are acknowledged by that answer, by number.
     pub(crate) acknowledged: Vec<u64>,
 }
 

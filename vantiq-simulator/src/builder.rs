@@ -145,8 +145,9 @@ impl SimulatorBuilder {
         self
     }
 
-    /// How many bytes of received messages are kept for [`Simulator::received`] and
-    /// [`Source::notifications`](crate::Source::notifications); the oldest go first. Default 256 MiB.
+    /// How many bytes of messages of both directions are kept, for [`Simulator::received`] and
+    /// [`Source::notifications`](crate::Source::notifications); the oldest go first. Default 1 GiB. What is noted
+    /// of each message, about 100 bytes, counts.
     #[must_use]
     pub fn recording_limit(mut self, bytes: usize) -> Self {
         self.settings.recording_limit = bytes;

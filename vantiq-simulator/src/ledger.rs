@@ -5,6 +5,7 @@
 //! sends within the query timeout.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -28,7 +29,7 @@ pub(crate) enum Progress {
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) address: String,
-    pub(crate) source: String,
+    pub(crate) source: Arc<str>,
     pub(crate) link: u64,
     pub(crate) at: Instant,
 }
@@ -62,7 +63,7 @@ impl TimerRestart {
 
 #[derive(Debug)]
 struct Open {
-    source: String,
+    source: Arc<str>,
     link: u64,
     expires: Instant,
     progress_tx: UnboundedSender<Progress>,
@@ -81,7 +82,7 @@ pub(crate) struct Ledger {
     timeout: Duration,
     restart: TimerRestart,
     open: HashMap<String, Open>,
-    ended: HashMap<String, (End, String)>,
+    ended: HashMap<String, (End, Arc<str>)>,
     ended_order: VecDeque<String>,
 }
 
@@ -104,7 +105,7 @@ impl Ledger {
     /// # Errors
     ///
     /// What is wrong with it, for the list of violations. A late answer is not wrong.
-    pub(crate) fn answer(&mut self, answered: Answered<'_>) -> Result<String, String> {
+    pub(crate) fn answer(&mut self, answered: Answered<'_>) -> Result<Arc<str>, String> {
         let address = answered.address;
         let Some(open) = self.open.get_mut(address) else {
             return self.answer_after_the_end(address);
@@ -115,7 +116,7 @@ impl Ledger {
         if !(answered.status == 100 || answered.status >= 200) {
             return Err(format!("status {} is not an answer to query {address}", answered.status));
         }
-        let source = open.source.clone();
+        let source = Arc::clone(&open.source);
         if answered.at > open.expires {
             self.end(address, End::TimedOut);
         } else if answered.status == 100 {
@@ -142,14 +143,14 @@ impl Ledger {
         }
     }
 
-    fn answer_after_the_end(&self, address: &str) -> Result<String, String> {
+    fn answer_after_the_end(&self, address: &str) -> Result<Arc<str>, String> {
         match self.ended.get(address) {
             None => Err(format!("answer to the unknown address {address}")),
             Some((End::Answered, _)) => {
                 Err(format!("second terminal answer to query {address}, or a late part"))
             }
             Some((End::LinkLost, _)) => Err(format!("answer to query {address} of a link that has ended")),
-            Some((End::TimedOut, source)) => Ok(source.clone()),
+            Some((End::TimedOut, source)) => Ok(Arc::clone(source)),
         }
     }
 
@@ -198,7 +199,7 @@ mod tests {
     }
 
     impl Desk {
-        fn answer(&mut self, link: u64, status: u16, body: Value, after: u64) -> Result<String, String> {
+        fn answer(&mut self, link: u64, status: u16, body: Value, after: u64) -> Result<Arc<str>, String> {
             let at = self.start + Duration::from_secs(after);
             self.ledger.answer(Answered { address: "a", link, status, body, at })
         }

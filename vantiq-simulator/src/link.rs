@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
@@ -17,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::trace;
 
 use crate::cut::{Cut, Ending};
-use crate::recording::FrameKind;
-use crate::registry::{Acknowledgement, Effect};
+use crate::fault::Direction;
+use crate::recording::{Frame, FrameKind};
+use crate::registry::{Acknowledgement, Effect, Outcome};
 use crate::shared::Shared;
 use crate::socket::{Gone, RawFrame, Socket, SocketEvent};
 
@@ -55,7 +57,8 @@ pub(crate) enum Pace {
 /// The two ways to reach a link.
 #[derive(Debug, Clone)]
 pub(crate) struct LinkHandle {
-    pub(crate) outgoing: mpsc::Sender<Outgoing>,
+    /// What is sent, and the source in whose name.
+    pub(crate) outgoing: mpsc::Sender<(Arc<str>, Outgoing)>,
     pub(crate) orders: mpsc::UnboundedSender<Order>,
     pub(crate) events: mpsc::Sender<String>,
 }
@@ -68,10 +71,18 @@ pub(crate) struct Link {
     pace: Pace,
     /// Acknowledgements that are not due yet, in the order of the messages they are for. Only the first
     /// is looked at: one that is due earlier waits for those before it.
-    later: VecDeque<(Instant, Acknowledgement)>,
-    outgoing_rx: mpsc::Receiver<Outgoing>,
+    later: VecDeque<Late>,
+    outgoing_rx: mpsc::Receiver<(Arc<str>, Outgoing)>,
     orders_rx: mpsc::UnboundedReceiver<Order>,
     events_rx: mpsc::Receiver<String>,
+}
+
+/// An acknowledgement that waits.
+#[derive(Debug)]
+struct Late {
+    due: Instant,
+    source: Option<Arc<str>>,
+    acknowledgement: Acknowledgement,
 }
 
 /// `Break` with how the link ends, or go on.
@@ -112,15 +123,15 @@ impl Link {
         let mut stopped = pin!(shutdown.cancelled());
         loop {
             let (reads, writes) = self.pace.directions();
-            let due = self.later.front().map(|(due, _)| *due);
+            let due = self.later.front().map(|late| late.due);
             // Cancel-safe: the channels keep what was not received, the socket goes on where it was,
             // and the timer is made anew from the queue.
             let flow = tokio::select! {
                 () = &mut stopped => Flow::Break(Ending::Stopped),
                 Some(order) = self.orders_rx.recv() => self.obey(order).await,
                 event = self.socket.event(reads, writes) => self.take(event),
-                Some(outgoing) = self.outgoing_rx.recv(), if writes && self.socket.has_room() => self.put(outgoing),
-                Some(event) = self.events_rx.recv(), if writes && self.socket.has_room() => sent(self.socket.send(event)),
+                Some((source, outgoing)) = self.outgoing_rx.recv(), if writes && self.socket.has_room() => self.put(source, outgoing),
+                Some(event) = self.events_rx.recv(), if writes && self.socket.has_room() => self.send(None, event, Vec::new()),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if writes && due.is_some() => self.acknowledge_due(),
             };
             if let Flow::Break(ending) = flow {
@@ -145,8 +156,8 @@ impl Link {
         if self.pace == Pace::Silent {
             return;
         }
-        while let Ok(outgoing) = self.outgoing_rx.try_recv() {
-            if self.put(outgoing).is_break() {
+        while let Ok((source, outgoing)) = self.outgoing_rx.try_recv() {
+            if self.put(source, outgoing).is_break() {
                 return; // the next read or write finds the link lost
             }
         }
@@ -155,8 +166,8 @@ impl Link {
 
     fn take(&mut self, event: SocketEvent) -> Flow {
         match event {
-            SocketEvent::Frame(Message::Text(text)) => self.receive(FrameKind::Text, text.as_bytes()),
-            SocketEvent::Frame(Message::Binary(bytes)) => self.receive(FrameKind::Binary, &bytes),
+            SocketEvent::Frame(Message::Text(text)) => self.receive(FrameKind::Text, text.into()),
+            SocketEvent::Frame(Message::Binary(bytes)) => self.receive(FrameKind::Binary, bytes),
             SocketEvent::Frame(Message::Close(frame)) => {
                 Flow::Break(Ending::ClosedByConnector { code: frame.map(|frame| frame.code.into()) })
             }
@@ -169,20 +180,24 @@ impl Link {
         }
     }
 
-    fn receive(&mut self, kind: FrameKind, payload: &[u8]) -> Flow {
+    fn receive(&mut self, kind: FrameKind, payload: Bytes) -> Flow {
         trace!(link = self.id, bytes = payload.len(), "received");
-        for effect in self.shared.receive(self.id, kind, payload) {
-            self.carry_out(effect)?;
+        let Outcome { effects, source, .. } = self.shared.receive(self.id, kind, payload);
+        for effect in effects {
+            self.carry_out(effect, source.as_ref())?;
         }
         Flow::Continue(())
     }
 
-    fn carry_out(&mut self, effect: Effect) -> Flow {
+    fn carry_out(&mut self, effect: Effect, source: Option<&Arc<str>>) -> Flow {
         match effect {
-            Effect::Reply(text) => sent(self.socket.send(text)),
-            Effect::Acknowledge(now) if now.delay.is_zero() && self.later.is_empty() => self.acknowledge(now),
-            Effect::Acknowledge(later) => {
-                self.later.push_back((Instant::now() + later.delay, later));
+            Effect::Reply(text) => self.send(source.cloned(), text, Vec::new()),
+            Effect::Acknowledge(now) if now.delay.is_zero() && self.later.is_empty() => {
+                self.send(source.cloned(), now.text, now.notifications)
+            }
+            Effect::Acknowledge(acknowledgement) => {
+                let due = Instant::now() + acknowledgement.delay;
+                self.later.push_back(Late { due, source: source.cloned(), acknowledgement });
                 Flow::Continue(())
             }
             Effect::Close(link) if link == self.id => Flow::Break(Ending::Cut(Cut::Close)),
@@ -197,26 +212,49 @@ impl Link {
         }
     }
 
-    fn put(&mut self, outgoing: Outgoing) -> Flow {
-        sent(match outgoing {
-            Outgoing::Message(text) => self.socket.send(text),
-            Outgoing::Fragmented(text) => self.socket.send_fragmented(&text),
-            Outgoing::Raw(frame) => self.socket.send_raw(frame),
-        })
+    fn put(&mut self, source: Arc<str>, outgoing: Outgoing) -> Flow {
+        match outgoing {
+            Outgoing::Message(text) => self.send(Some(source), text, Vec::new()),
+            Outgoing::Fragmented(text) => {
+                let text = Bytes::from(text);
+                self.record(Some(source), self.socket.kind(), &text, Vec::new());
+                sent(self.socket.send_fragmented(&text))
+            }
+            Outgoing::Raw(frame) => {
+                let (kind, payload) = frame.into_parts();
+                self.record(Some(source), kind, &payload, Vec::new());
+                sent(self.socket.send(kind, payload))
+            }
+        }
     }
 
     fn acknowledge_due(&mut self) -> Flow {
         let now = Instant::now();
-        while let Some((_, acknowledgement)) = self.later.pop_front_if(|(due, _)| *due <= now) {
-            self.acknowledge(acknowledgement)?;
+        while let Some(late) = self.later.pop_front_if(|late| late.due <= now) {
+            let Acknowledgement { text, notifications, .. } = late.acknowledgement;
+            self.send(late.source, text, notifications)?;
         }
         Flow::Continue(())
     }
 
-    fn acknowledge(&mut self, acknowledgement: Acknowledgement) -> Flow {
-        // Noted first: who has seen the acknowledgement must find it noted.
-        self.shared.acknowledged(&acknowledgement.notifications);
-        sent(self.socket.send(acknowledgement.text))
+    /// Sends a message that acknowledges these notifications, which may be none.
+    fn send(&mut self, source: Option<Arc<str>>, text: String, acknowledges: Vec<u64>) -> Flow {
+        let (kind, payload) = (self.socket.kind(), Bytes::from(text));
+        self.record(source, kind, &payload, acknowledges);
+        sent(self.socket.send(kind, payload))
+    }
+
+    /// Records what is sent next. Before it is sent: who has seen it must find it recorded.
+    fn record(&self, source: Option<Arc<str>>, kind: FrameKind, payload: &Bytes, acknowledges: Vec<u64>) {
+        self.shared.sending(Frame {
+            link: self.id,
+            direction: Direction::ToClient,
+            kind,
+            payload: payload.clone(),
+            source,
+            is_notification: false,
+            acknowledges: acknowledges.into(),
+        });
     }
 }
 

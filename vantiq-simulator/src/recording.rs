@@ -1,10 +1,13 @@
-//! Everything the simulator received, kept in order of arrival and within bounds.
+//! [`Recording`]: the messages of both directions, kept in order and within bounds.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use bytes::Bytes;
 use serde_json::Value;
 
+use crate::fault::Direction;
 use crate::inbound::Inbound;
 
 /// Which of the two data frames carried a message.
@@ -20,8 +23,10 @@ pub enum FrameKind {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Received {
-    /// Arrival number, from 1, over all links.
+    /// Its place in the recording, from 1, over all links and both directions.
     pub number: u64,
+    /// When it came.
+    pub at: SystemTime,
     /// The link it came by, from 1.
     pub link: u64,
     /// The frame it came in.
@@ -48,7 +53,7 @@ impl Received {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Notification {
-    /// Arrival number of the message, see [`Received::number`].
+    /// Place of the message in the recording, see [`Received::number`].
     pub number: u64,
     /// The link it came by, from 1.
     pub link: u64,
@@ -60,27 +65,35 @@ pub struct Notification {
     pub request_id: Option<String>,
 }
 
-/// A message before it is entered.
-#[derive(Debug)]
-pub(crate) struct Arrival {
+/// A message as it passed.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
     pub(crate) link: u64,
+    pub(crate) direction: Direction,
     pub(crate) kind: FrameKind,
-    pub(crate) payload: Vec<u8>,
-    /// The source that it is an accepted notification of.
-    pub(crate) notification_of: Option<Arc<str>>,
+    pub(crate) payload: Bytes,
+    /// The source that it is about, as far as that is known.
+    pub(crate) source: Option<Arc<str>>,
+    /// Whether it is a notification that was accepted.
+    pub(crate) is_notification: bool,
+    /// The notifications that it acknowledges, by number.
+    pub(crate) acknowledges: Box<[u64]>,
 }
 
-#[derive(Debug)]
-struct Entry {
-    number: u64,
+/// A message in the recording.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) number: u64,
+    pub(crate) at: SystemTime,
+    /// Of a notification, whether a status 200 for it was handed to the socket.
     acknowledged: bool,
-    arrival: Arrival,
+    pub(crate) frame: Frame,
 }
 
 /// The messages of the recent past.
 #[derive(Debug)]
 pub(crate) struct Recording {
-    /// Bytes of payload to keep; the oldest messages go first.
+    /// Bytes to keep; the oldest messages go first.
     limit: usize,
     bytes: usize,
     last: u64,
@@ -92,55 +105,77 @@ impl Recording {
         Self { limit, bytes: 0, last: 0, entries: VecDeque::new() }
     }
 
-    /// The arrival number of the message that is entered next.
+    /// The number of the message that is entered next.
     pub(crate) fn next_number(&self) -> u64 {
         self.last + 1
     }
 
-    pub(crate) fn push(&mut self, arrival: Arrival) {
+    pub(crate) fn push(&mut self, frame: Frame) {
         self.last += 1;
-        self.bytes += arrival.payload.len();
-        self.entries.push_back(Entry { number: self.last, acknowledged: false, arrival });
+        self.bytes += frame.size();
+        let at = SystemTime::now();
+        self.entries.push_back(Entry { number: self.last, at, acknowledged: false, frame });
         while self.bytes > self.limit
             && let Some(oldest) = self.entries.pop_front()
         {
-            self.bytes -= oldest.arrival.payload.len();
+            self.bytes -= oldest.frame.size();
         }
     }
 
     /// Notes that these messages were acknowledged; some may be forgotten already.
     pub(crate) fn acknowledge(&mut self, numbers: &[u64]) {
         for number in numbers {
-            if let Ok(index) = self.entries.binary_search_by_key(number, |entry| entry.number) {
+            if let Some(index) = self.index(*number) {
                 self.entries[index].acknowledged = true;
             }
         }
     }
 
-    pub(crate) fn all(&self) -> Vec<Received> {
-        self.entries.iter().map(Entry::received).collect()
+    /// What connectors sent.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        let received = self.entries.iter().filter(|entry| entry.frame.direction == Direction::ToServer);
+        received.map(Entry::received).collect()
     }
 
     pub(crate) fn notifications(&self, source: &str) -> Vec<Notification> {
         self.entries.iter().filter(|entry| entry.notifies(source)).map(Entry::notification).collect()
     }
 
-    /// The first notification of the source that arrived after the message with this number.
+    /// The first notification of the source behind the message with this number.
     pub(crate) fn notification_after(&self, source: &str, number: u64) -> Option<Notification> {
+        self.after(number).find(|entry| entry.notifies(source)).map(Entry::notification)
+    }
+
+    /// The messages behind the one with this number.
+    pub(crate) fn after(&self, number: u64) -> impl DoubleEndedIterator<Item = &Entry> + ExactSizeIterator {
         let start = self.entries.partition_point(|entry| entry.number <= number);
-        self.entries.range(start..).find(|entry| entry.notifies(source)).map(Entry::notification)
+        self.entries.range(start..)
+    }
+
+    // The numbers are without gaps.
+    fn index(&self, number: u64) -> Option<usize> {
+        let index = usize::try_from(number.checked_sub(self.entries.front()?.number)?).ok()?;
+        (index < self.entries.len()).then_some(index)
+    }
+}
+
+impl Frame {
+    /// What it takes in the recording.
+    fn size(&self) -> usize {
+        size_of::<Entry>() + self.payload.len() + size_of_val(&*self.acknowledges)
     }
 }
 
 impl Entry {
     fn notifies(&self, source: &str) -> bool {
-        self.arrival.notification_of.as_deref() == Some(source)
+        self.frame.is_notification && self.frame.source.as_deref() == Some(source)
     }
 
     fn received(&self) -> Received {
-        let Arrival { link, kind, payload, .. } = &self.arrival;
+        let Frame { link, kind, payload, .. } = &self.frame;
         Received {
             number: self.number,
+            at: self.at,
             link: *link,
             kind: *kind,
             json: serde_json::from_slice(payload).unwrap_or_default(),
@@ -148,14 +183,19 @@ impl Entry {
         }
     }
 
+    /// The event of a notification, `null` where it has none.
+    pub(crate) fn event(&self) -> Value {
+        let object = Inbound::parse(&self.frame.payload).ok().and_then(|message| message.object);
+        object.and_then(|object| serde_json::from_str(object.get()).ok()).unwrap_or_default()
+    }
+
     fn notification(&self) -> Notification {
-        let message = Inbound::parse(&self.arrival.payload).ok();
-        let object = message.as_ref().and_then(|message| message.object);
+        let message = Inbound::parse(&self.frame.payload).ok();
         Notification {
             number: self.number,
-            link: self.arrival.link,
+            link: self.frame.link,
             acknowledged: self.acknowledged,
-            object: object.and_then(|object| serde_json::from_str(object.get()).ok()).unwrap_or_default(),
+            object: self.event(),
             request_id: message.as_ref().and_then(Inbound::request_id).map(str::to_owned),
         }
     }
@@ -167,18 +207,28 @@ mod tests {
 
     use super::*;
 
-    fn notification(source: &str, text: &str) -> Arrival {
-        let notification_of = Some(Arc::from(source));
-        Arrival { link: 1, kind: FrameKind::Text, payload: text.as_bytes().to_vec(), notification_of }
+    fn notification(source: &str, text: &str) -> Frame {
+        Frame {
+            link: 1,
+            direction: Direction::ToServer,
+            kind: FrameKind::Text,
+            payload: text.as_bytes().to_vec().into(),
+            source: Some(source.into()),
+            is_notification: true,
+            acknowledges: Box::default(),
+        }
     }
+
+    /// Room for two messages as short as those below.
+    const TWO: usize = 2 * (size_of::<Entry>() + 12);
 
     #[test]
     fn the_oldest_messages_go_when_the_limit_is_reached() {
-        let mut recording = Recording::new(6);
+        let mut recording = Recording::new(TWO);
         for text in ["111", "222", "333"] {
             recording.push(notification("a", text));
         }
-        let numbers: Vec<_> = recording.all().iter().map(|received| received.number).collect();
+        let numbers: Vec<_> = recording.received().iter().map(|received| received.number).collect();
         assert_eq!(numbers, [2, 3]);
     }
 
@@ -196,7 +246,7 @@ mod tests {
 
     #[test]
     fn acknowledgements_find_their_notifications_and_forget_the_forgotten() {
-        let mut recording = Recording::new(24);
+        let mut recording = Recording::new(TWO);
         for _ in 0..3 {
             recording.push(notification("a", r#"{"object":1}"#));
         }
@@ -206,10 +256,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_sent_was_not_received() {
+        let mut recording = Recording::new(1_000);
+        recording.push(Frame {
+            direction: Direction::ToClient,
+            is_notification: false,
+            ..notification("a", "1")
+        });
+        recording.push(notification("a", "2"));
+        assert_eq!(recording.received().len(), 1);
+        assert_eq!(recording.after(0).map(|entry| entry.number).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(recording.after(1).len(), 1);
+    }
+
+    #[test]
     fn what_is_not_json_is_kept_as_text() {
         let mut recording = Recording::new(1_000);
         recording.push(notification("a", "Vantiq-Ping"));
-        let received = recording.all().remove(0);
+        let received = recording.received().remove(0);
         assert_eq!((received.json, received.text.as_str()), (Value::Null, "Vantiq-Ping"));
     }
 }

@@ -46,7 +46,7 @@ pub(crate) enum Effect {
 pub(crate) struct Acknowledgement {
     pub(crate) text: String,
     pub(crate) delay: Duration,
-    /// The accepted notifications that it is for, by arrival number.
+    /// The accepted notifications that it is for, by number.
     pub(crate) notifications: Vec<u64>,
 }
 
@@ -54,8 +54,10 @@ pub(crate) struct Acknowledgement {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Outcome {
     pub(crate) effects: Vec<Effect>,
-    /// The source that the message is an accepted notification of.
-    pub(crate) notification_of: Option<Arc<str>>,
+    /// The source that the message is about, as far as that is known.
+    pub(crate) source: Option<Arc<str>>,
+    /// Whether it is a notification that was accepted.
+    pub(crate) is_notification: bool,
 }
 
 /// The sources, the links' credentials and the open queries.
@@ -107,13 +109,17 @@ impl Registry {
         listed.map(|(name, _)| name.to_string()).collect()
     }
 
-    /// Decides what a message leads to; `number` is its arrival number.
+    /// Decides what a message leads to; `number` is the one it has in the recording.
     pub(crate) fn receive(&mut self, link: u64, number: u64, payload: &[u8], now: Instant) -> Outcome {
         if payload.len() > self.settings.inbound_limit {
             return reply(&envelope::oversized(payload.len(), self.settings.inbound_limit));
         }
         match Inbound::parse(payload) {
-            Ok(message) => self.dispatch(link, number, &message, now),
+            Ok(message) => {
+                let mut outcome = self.dispatch(link, number, &message, now);
+                outcome.source = outcome.source.or_else(|| self.name(named_source(&message)?));
+                outcome
+            }
             Err(error) => self.violate(link, &format!("sent what cannot be read: {error}")),
         }
     }
@@ -128,6 +134,12 @@ impl Registry {
                 info!(link, %source, "detached");
             }
         }
+    }
+
+    /// The name of a source, shared with its seat where it has one.
+    fn name(&self, source: &str) -> Option<Arc<str>> {
+        let known = self.seats.get_key_value(source).map(|(name, _)| Arc::clone(name));
+        known.or_else(|| Some(source.into()))
     }
 
     fn dispatch(&mut self, link: u64, number: u64, message: &Inbound<'_>, now: Instant) -> Outcome {
@@ -205,7 +217,7 @@ impl Registry {
                 effects.splice(configuration..configuration, acknowledgements);
             }
         }
-        Outcome { effects, notification_of: None }
+        Outcome { effects, ..Outcome::default() }
     }
 
     fn turned_down(&self, link: u64, source: &str, message: &Inbound<'_>, refusal: &Refusal) -> Outcome {
@@ -239,7 +251,7 @@ impl Registry {
         // First, for the link may be lost with the acknowledgement.
         let events = if accepted { self.subscriptions.of_source(source, message.object) } else { Vec::new() };
         let effects = events.into_iter().map(Effect::Tell).chain(acknowledgement).collect();
-        Outcome { effects, notification_of: accepted.then_some(name) }
+        Outcome { effects, source: Some(name), is_notification: accepted }
     }
 
     /// Somebody else than a connector: an application that wants to hear of events.
@@ -275,7 +287,7 @@ impl Registry {
         info!(link, topic, event = excerpt(message.object), "publish");
         let answer = Effect::Reply(Status::bare(200).echo(message.request_id()).to_text());
         let told = self.topic_events(topic, message.object).into_iter().map(Effect::Tell);
-        Outcome { effects: std::iter::once(answer).chain(told).collect(), notification_of: None }
+        Outcome { effects: std::iter::once(answer).chain(told).collect(), ..Outcome::default() }
     }
 
     /// What a message published to a topic leads to.
@@ -294,13 +306,16 @@ impl Registry {
             info!(link, address, status, "answer");
         }
         match self.queries.answer(Answered { address, link, status, body, at: now }) {
-            Ok(source) if *self.policy(&source) == Acknowledge::Everything => {
-                let text = self.acknowledgement(message).to_text();
-                let (delay, notifications) = (Duration::ZERO, Vec::new());
-                let effects = vec![Effect::Acknowledge(Acknowledgement { text, delay, notifications })];
-                Outcome { effects, notification_of: None }
+            Ok(source) => {
+                let is_acknowledged = *self.policy(&source) == Acknowledge::Everything;
+                let acknowledgement = is_acknowledged.then(|| {
+                    let text = self.acknowledgement(message).to_text();
+                    let (delay, notifications) = (Duration::ZERO, Vec::new());
+                    Effect::Acknowledge(Acknowledgement { text, delay, notifications })
+                });
+                let effects = acknowledgement.into_iter().collect();
+                Outcome { effects, source: Some(source), is_notification: false }
             }
-            Ok(_) => Outcome::default(),
             Err(violation) => {
                 self.note(link, &violation);
                 Outcome::default()
@@ -346,7 +361,7 @@ impl Registry {
 }
 
 fn reply(status: &Status) -> Outcome {
-    Outcome { effects: vec![Effect::Reply(status.to_text())], notification_of: None }
+    Outcome { effects: vec![Effect::Reply(status.to_text())], ..Outcome::default() }
 }
 
 /// Wording of newer servers for a source without a session (PROTOCOL section 11).

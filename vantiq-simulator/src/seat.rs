@@ -22,7 +22,7 @@ pub(crate) struct Seat {
     pub(crate) sessions: u64,
     /// Notifications accepted so far, also those that are no longer recorded.
     pub(crate) notifications: u64,
-    /// Arrival number of the last notification that was handed out.
+    /// Number of the last notification that was handed out.
     pub(crate) read_up_to: u64,
     pub(crate) refusals: Script<Option<Refusal>>,
     /// Overrides the server's policy.

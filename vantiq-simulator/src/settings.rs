@@ -17,8 +17,8 @@ const INBOUND_LIMIT: usize = 262_144;
 const QUERY_TIMEOUT: Duration = Duration::from_millis(33_750);
 /// Longest wait of a test.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// Bytes of received messages to keep.
-const RECORDING_LIMIT: usize = 256 << 20;
+/// Bytes of messages to keep.
+const RECORDING_LIMIT: usize = 1 << 30;
 
 #[derive(Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]

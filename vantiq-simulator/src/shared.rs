@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -10,9 +11,10 @@ use tracing::warn;
 
 use crate::cut::{Ending, LinkEnd};
 use crate::error::SimulatorError;
+use crate::fault::Direction;
 use crate::link::{LinkHandle, Order, Outgoing};
-use crate::recording::{Arrival, FrameKind, Recording};
-use crate::registry::{Effect, Registry};
+use crate::recording::{Frame, FrameKind, Recording};
+use crate::registry::{Outcome, Registry};
 use crate::script::Script;
 use crate::settings::Settings;
 use crate::subscriptions::Event;
@@ -109,14 +111,14 @@ impl Shared {
     /// Puts a message into the queue of a link, waiting for room under the deadline.
     pub(crate) async fn send(
         &self,
-        source: &str,
+        source: &Arc<str>,
         link: u64,
         outgoing: Outgoing,
     ) -> Result<(), SimulatorError> {
         let handle = self.read(|world| world.links.get(&link).cloned());
         let handle = handle.ok_or_else(|| SimulatorError::link_lost(source))?;
         let deadline = self.settings.deadline;
-        match timeout(deadline, handle.outgoing.send(outgoing)).await {
+        match timeout(deadline, handle.outgoing.send((Arc::clone(source), outgoing))).await {
             Ok(sent) => sent.map_err(|_| SimulatorError::link_lost(source)),
             Err(_) => Err(SimulatorError::deadline(format!("the connector of `{source}` to read"), deadline)),
         }
@@ -145,21 +147,29 @@ impl Shared {
     }
 
     /// Takes a message: decides about it and records it.
-    pub(crate) fn receive(&self, link: u64, kind: FrameKind, payload: &[u8]) -> Vec<Effect> {
+    pub(crate) fn receive(&self, link: u64, kind: FrameKind, payload: Bytes) -> Outcome {
         self.change(|world| {
             let number = world.recording.next_number();
-            let outcome = world.registry.receive(link, number, payload, Instant::now());
-            let notification_of = outcome.notification_of;
-            world.recording.push(Arrival { link, kind, payload: payload.to_vec(), notification_of });
-            outcome.effects
+            let outcome = world.registry.receive(link, number, &payload, Instant::now());
+            world.recording.push(Frame {
+                link,
+                direction: Direction::ToServer,
+                kind,
+                payload,
+                source: outcome.source.clone(),
+                is_notification: outcome.is_notification,
+                acknowledges: Box::default(),
+            });
+            outcome
         })
     }
 
-    /// Notes that these notifications were acknowledged, by arrival number.
-    pub(crate) fn acknowledged(&self, notifications: &[u64]) {
-        if !notifications.is_empty() {
-            self.change(|world| world.recording.acknowledge(notifications));
-        }
+    /// Records what is sent, and notes the notifications that it acknowledges, by number.
+    pub(crate) fn sending(&self, frame: Frame) {
+        self.change(|world| {
+            world.recording.acknowledge(&frame.acknowledges);
+            world.recording.push(frame);
+        });
     }
 
     /// Counts a ping.

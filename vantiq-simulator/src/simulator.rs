@@ -71,7 +71,7 @@ impl Simulator {
 
     /// Everything received so far over all links, within the recording limit.
     pub fn received(&self) -> Vec<Received> {
-        self.shared.read(|world| world.recording.all())
+        self.shared.read(|world| world.recording.received())
     }
 
     /// What connectors did that the protocol forbids: a second terminal answer, an answer to an unknown

@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -78,6 +79,15 @@ impl From<Vec<u8>> for RawFrame {
     }
 }
 
+impl RawFrame {
+    pub(crate) fn into_parts(self) -> (FrameKind, Bytes) {
+        match self {
+            Self::Text(text) => (FrameKind::Text, text.into()),
+            Self::Binary(bytes) => (FrameKind::Binary, bytes.into()),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: WebSocketStream<TcpStream>,
@@ -116,25 +126,22 @@ impl Socket {
         self.unflushed < HIGH_WATER
     }
 
-    /// Sends a message in the kind of frame that this server uses.
-    pub(crate) fn send(&mut self, text: String) -> Result<(), Gone> {
-        self.feed(match self.frames {
-            FrameKind::Text => Message::text(text),
-            FrameKind::Binary => Message::binary(text.into_bytes()),
-        })
+    /// The kind of frame that this server uses.
+    pub(crate) fn kind(&self) -> FrameKind {
+        self.frames
     }
 
-    /// Sends a frame to the letter.
-    pub(crate) fn send_raw(&mut self, frame: RawFrame) -> Result<(), Gone> {
-        self.feed(match frame {
-            RawFrame::Text(text) => Message::text(text),
-            RawFrame::Binary(bytes) => Message::binary(bytes),
+    /// Sends a message, which is UTF-8 where the frame is a text.
+    pub(crate) fn send(&mut self, kind: FrameKind, payload: Bytes) -> Result<(), Gone> {
+        self.feed(match kind {
+            FrameKind::Text => Message::Text(payload.try_into().expect("what is sent as a text is one")),
+            FrameKind::Binary => Message::Binary(payload),
         })
     }
 
     /// Sends one message as several continuation frames.
-    pub(crate) fn send_fragmented(&mut self, text: &str) -> Result<(), Gone> {
-        let pieces: Vec<_> = text.as_bytes().chunks(text.len().div_ceil(FRAGMENTS).max(1)).collect();
+    pub(crate) fn send_fragmented(&mut self, text: &[u8]) -> Result<(), Gone> {
+        let pieces: Vec<_> = text.chunks(text.len().div_ceil(FRAGMENTS).max(1)).collect();
         for (index, piece) in pieces.iter().enumerate() {
             let opcode = match (index, self.frames) {
                 (0, FrameKind::Text) => Data::Text,

@@ -93,7 +93,7 @@ impl Source {
         let link = self.session()?;
         let (address, at) = (envelope::uuid(), Instant::now());
         info!(link, source = %self.name, address, "query");
-        let asked = Asked { address: address.clone(), source: self.name.to_string(), link, at };
+        let asked = Asked { address: address.clone(), source: Arc::clone(&self.name), link, at };
         let progress_rx = self.shared.change(|world| world.registry.queries.ask(asked));
         let text = envelope::query(&self.name, &object.into(), &address);
         self.send(link, Outgoing::Message(text)).await?;

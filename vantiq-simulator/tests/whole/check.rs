@@ -128,7 +128,7 @@ async fn a_connector_that_sends_everything_again_repeats_without_need() {
 #[tokio::test]
 #[should_panic(expected = "notifications are forgotten")]
 async fn a_recording_that_is_too_short_is_no_evidence() {
-    let builder = Simulator::builder().any_source(true).recording_limit(300);
+    let builder = Simulator::builder().any_source(true).recording_limit(1_500);
     let simulator = builder.start().await.expect("a free port");
     let mut client = Client::attached(&simulator, "any").await;
     for number in 0..10 {

@@ -19,10 +19,11 @@ async fn a_notification_is_recorded_and_acknowledged_by_a_bare_status() {
     assert_eq!(client.next().await, json!({"status": 200}));
 
     let next = source.next_notification().await.expect("it has arrived");
-    assert_eq!((next.number, next.object, next.request_id.as_deref()), (3, json!({"temp": 21}), Some("r1")));
+    assert_eq!((next.number, next.object, next.request_id.as_deref()), (5, json!({"temp": 21}), Some("r1")));
     assert_eq!((source.notifications().len(), source.notification_count()), (1, 1));
     let received = simulator.received();
-    assert_eq!(received.iter().map(|r| r.number).collect::<Vec<_>>(), [1, 2, 3]);
+    // The answers to them have numbers, too.
+    assert_eq!(received.iter().map(|r| r.number).collect::<Vec<_>>(), [1, 3, 5]);
     assert_eq!(
         (received[2].op(), received[2].kind, received[2].link),
         (Some("notification"), FrameKind::Text, 1)
