@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Duration, Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +48,8 @@ pub(crate) enum Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
     Normal,
+    /// Takes one message, to send or received, and then none for so long.
+    Slow(Duration),
     /// Writes, but does not read nor answer pings.
     NotReading,
     /// Does nothing but keep the TCP connection open.
@@ -69,6 +71,8 @@ pub(crate) struct Link {
     shared: Arc<Shared>,
     socket: Socket,
     pace: Pace,
+    /// While it is slow, when it takes the next message.
+    rested: Instant,
     /// Acknowledgements that are not due yet, in the order of the messages they are for. Only the first
     /// is looked at: one that is due earlier waits for those before it.
     later: VecDeque<Late>,
@@ -100,6 +104,7 @@ impl Link {
             shared,
             socket,
             pace: Pace::Normal,
+            rested: Instant::now(),
             later: VecDeque::new(),
             outgoing_rx,
             orders_rx,
@@ -123,16 +128,20 @@ impl Link {
         let mut stopped = pin!(shutdown.cancelled());
         loop {
             let (reads, writes) = self.pace.directions();
+            let rests = self.rests();
+            let reads = reads && !rests;
+            let takes = writes && !rests && self.socket.has_room();
             let due = self.later.front().map(|late| late.due);
             // Cancel-safe: the channels keep what was not received, the socket goes on where it was,
-            // and the timer is made anew from the queue.
+            // and the timers are made anew from what they are for.
             let flow = tokio::select! {
                 () = &mut stopped => Flow::Break(Ending::Stopped),
                 Some(order) = self.orders_rx.recv() => self.obey(order).await,
                 event = self.socket.event(reads, writes) => self.take(event),
-                Some((source, outgoing)) = self.outgoing_rx.recv(), if writes && self.socket.has_room() => self.put(source, outgoing),
-                Some(event) = self.events_rx.recv(), if writes && self.socket.has_room() => self.send(None, event, Vec::new()),
+                Some((source, outgoing)) = self.outgoing_rx.recv(), if takes => self.put(source, outgoing),
+                Some(event) = self.events_rx.recv(), if takes => self.send(None, event, Vec::new()),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if writes && due.is_some() => self.acknowledge_due(),
+                () = sleep_until(self.rested), if rests => Flow::Continue(()),
             };
             if let Flow::Break(ending) = flow {
                 return ending;
@@ -146,6 +155,7 @@ impl Link {
             Order::Pace(pace) => {
                 self.settle().await;
                 self.pace = pace;
+                self.rest();
             }
         }
         Flow::Continue(())
@@ -162,6 +172,18 @@ impl Link {
             }
         }
         self.socket.flush().await;
+    }
+
+    /// Whether it is slow and not ready for the next message.
+    fn rests(&self) -> bool {
+        matches!(self.pace, Pace::Slow(_)) && self.rested > Instant::now()
+    }
+
+    /// Has taken a message; while it is slow, that was enough for a time.
+    fn rest(&mut self) {
+        if let Pace::Slow(time) = self.pace {
+            self.rested = Instant::now() + time;
+        }
     }
 
     fn take(&mut self, event: SocketEvent) -> Flow {
@@ -182,6 +204,7 @@ impl Link {
 
     fn receive(&mut self, kind: FrameKind, payload: Bytes) -> Flow {
         trace!(link = self.id, bytes = payload.len(), "received");
+        self.rest();
         let Outcome { effects, source, .. } = self.shared.receive(self.id, kind, payload);
         for effect in effects {
             self.carry_out(effect, source.as_ref())?;
@@ -213,6 +236,7 @@ impl Link {
     }
 
     fn put(&mut self, source: Arc<str>, outgoing: Outgoing) -> Flow {
+        self.rest();
         match outgoing {
             Outgoing::Message(text) => self.send(Some(source), text, Vec::new()),
             Outgoing::Fragmented(text) => {
@@ -261,7 +285,7 @@ impl Link {
 impl Pace {
     /// Whether to read, and whether to write.
     fn directions(self) -> (bool, bool) {
-        (self == Self::Normal, self != Self::Silent)
+        (matches!(self, Self::Normal | Self::Slow(_)), self != Self::Silent)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 use tracing::info;
 
 use crate::acknowledge::Acknowledge;
@@ -293,7 +293,17 @@ impl Source {
         self.order(Order::Pace(Pace::NotReading)).map(drop)
     }
 
-    /// Ends [`go_silent`](Self::go_silent) and [`stop_reading`](Self::stop_reading).
+    /// Becomes slow: takes one message on the link, to send or received, and then none for `pause`. Answers and
+    /// acknowledgements follow the message that they are for at once. Pings are answered as slowly as messages.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSession`](crate::SimulatorErrorKind::NoSession) when there is no link.
+    pub fn slow_down(&self, pause: Duration) -> Result<(), SimulatorError> {
+        self.order(Order::Pace(Pace::Slow(pause))).map(drop)
+    }
+
+    /// Ends [`go_silent`](Self::go_silent), [`slow_down`](Self::slow_down) and [`stop_reading`](Self::stop_reading).
     ///
     /// # Errors
     ///

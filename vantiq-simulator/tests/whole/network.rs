@@ -1,6 +1,6 @@
 //! What networks and servers do to a connection (PROTOCOL sections 2, 9 and 10).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,6 +53,30 @@ async fn all_links_can_be_cut_at_any_stage() {
         assert_eq!(client.end().await, End::Lost);
     }
     assert_eq!(simulator.links(), 0);
+}
+
+#[tokio::test]
+async fn a_slow_link_takes_one_message_at_a_time() {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let simulator = simulator().await;
+    let source = simulator.source("thermostat");
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    let began = Instant::now();
+    source.slow_down(PAUSE).expect("it is attached");
+    for _ in 0..2 {
+        source.publish(json!({})).await.expect("it is attached");
+        client.notify("thermostat", json!({})).await;
+    }
+    for _ in 0..4 {
+        client.next().await;
+    }
+    // What was published before the order was obeyed came at once.
+    assert!(began.elapsed() >= 2 * PAUSE, "{:?}", began.elapsed());
+
+    source.slow_down(Duration::from_hours(1)).expect("it is attached");
+    source.speak().expect("it is attached");
+    source.publish(json!("at once")).await.expect("it is attached");
+    assert_eq!(client.next().await["object"], "at once");
 }
 
 #[tokio::test]
