@@ -111,6 +111,16 @@ impl Status {
         self
     }
 
+    pub(crate) fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// Code and message of the first error in the body.
+    pub(crate) fn error(&self) -> Option<(String, String)> {
+        let error = self.body.as_ref()?.get(0)?;
+        Some((error["code"].as_str()?.to_owned(), error["message"].as_str()?.to_owned()))
+    }
+
     pub(crate) fn to_text(&self) -> String {
         serde_json::to_string(self).expect("a status is strings and values only")
     }

@@ -12,6 +12,7 @@ use axum::routing::any;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::control;
 use crate::guard;
 use crate::rest;
 use crate::shared::Shared;
@@ -31,6 +32,7 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
     Router::new()
         .route("/api/{version}/wsock/websocket", any(web_socket))
         .merge(rest::routes())
+        .merge(control::routes())
         .fallback(elsewhere)
         .layer(middleware::from_fn_with_state(Arc::clone(&door), guard::admit))
         .with_state(door)

@@ -17,6 +17,7 @@ pub(crate) struct Inbound<'a> {
     pub(crate) body: Option<&'a RawValue>,
     parameters: Option<Parameters>,
     headers: Option<Headers>,
+    message_headers: Option<MessageHeaders>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -29,6 +30,12 @@ struct Parameters {
 #[derive(Debug, Deserialize)]
 struct Headers {
     #[serde(rename = "X-Reply-Address")]
+    reply_address: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct MessageHeaders {
+    #[serde(rename = "REPLY_ADDR_HEADER")]
     reply_address: Option<String>,
 }
 
@@ -52,6 +59,11 @@ impl<'a> Inbound<'a> {
 
     pub(crate) fn reply_address(&self) -> Option<&str> {
         self.headers.as_ref()?.reply_address.as_deref()
+    }
+
+    /// Where a query, which is read here in a recording only, wants its answers.
+    pub(crate) fn asks_to_reply_at(&self) -> Option<&str> {
+        self.message_headers.as_ref()?.reply_address.as_deref()
     }
 }
 

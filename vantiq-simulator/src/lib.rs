@@ -66,6 +66,7 @@ struct Readme;
 mod acknowledge;
 mod builder;
 mod check;
+mod control;
 mod cut;
 mod desk;
 mod envelope;

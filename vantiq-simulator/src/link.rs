@@ -56,13 +56,15 @@ pub(crate) enum Pace {
     Silent,
 }
 
-/// The two ways to reach a link.
+/// The ways to reach a link.
 #[derive(Debug, Clone)]
 pub(crate) struct LinkHandle {
     /// What is sent, and the source in whose name.
     pub(crate) outgoing: mpsc::Sender<(Arc<str>, Outgoing)>,
     pub(crate) orders: mpsc::UnboundedSender<Order>,
     pub(crate) events: mpsc::Sender<String>,
+    /// What the link was told last.
+    pub(crate) pace: Pace,
 }
 
 #[derive(Debug)]
@@ -98,7 +100,8 @@ impl Link {
         let (outgoing_tx, outgoing_rx) = mpsc::channel(QUEUE);
         let (orders_tx, orders_rx) = mpsc::unbounded_channel();
         let (events_tx, events_rx) = mpsc::channel(EVENTS);
-        let id = shared.open_link(LinkHandle { outgoing: outgoing_tx, orders: orders_tx, events: events_tx });
+        let (outgoing, orders, events) = (outgoing_tx, orders_tx, events_tx);
+        let id = shared.open_link(LinkHandle { outgoing, orders, events, pace: Pace::Normal });
         Self {
             id,
             shared,

@@ -87,11 +87,23 @@ impl PendingQuery {
     /// Nothing is lost when the future is dropped; a part that was returned also stays in
     /// [`QueryReply::partials`].
     pub async fn next_partial(&mut self) -> Result<Option<Value>, SimulatorError> {
+        let partial = self.take_partial().await?;
+        self.partials.extend(partial.clone());
+        Ok(partial)
+    }
+
+    /// Like [`next_partial`](Self::next_partial), but the part is not kept.
+    pub(crate) async fn take_partial(&mut self) -> Result<Option<Value>, SimulatorError> {
         if self.terminal.is_some() {
             return Ok(None);
         }
         match timeout_at(self.expires, self.progress_rx.recv()).await {
-            Ok(Some(Progress::Partial { body, at })) if at <= self.expires => Ok(Some(self.keep(body, at))),
+            Ok(Some(Progress::Partial { body, at })) if at <= self.expires => {
+                if self.restart.applies(&body) {
+                    self.expires = at + self.timeout;
+                }
+                Ok(Some(body))
+            }
             Ok(Some(Progress::Terminal { status, body, at })) if at <= self.expires => {
                 self.terminal = Some((status, body));
                 Ok(None)
@@ -108,17 +120,13 @@ impl PendingQuery {
     /// As [`next_partial`](Self::next_partial). An error *answer* is a [`QueryReply`].
     pub async fn reply(mut self) -> Result<QueryReply, SimulatorError> {
         while self.next_partial().await?.is_some() {}
-        let (status, body) =
-            self.terminal.take().expect("`next_partial` returns `None` only with a terminal");
+        let (status, body) = self.take_terminal();
         Ok(QueryReply { partials: self.partials, status, body })
     }
 
-    fn keep(&mut self, body: Value, at: Instant) -> Value {
-        if self.restart.applies(&body) {
-            self.expires = at + self.timeout;
-        }
-        self.partials.push(body.clone());
-        body
+    /// Status and body of the terminal answer, once there are no more parts.
+    pub(crate) fn take_terminal(&mut self) -> (u16, Value) {
+        self.terminal.take().expect("there are no more parts only with a terminal answer")
     }
 
     fn timed_out(&self) -> SimulatorError {
@@ -154,13 +162,40 @@ impl QueryReply {
         if !self.is_error() {
             return None;
         }
-        let body = self.body.as_array().map_or(Some(&self.body), |list| list.first())?;
-        Some(ErrorBody {
+        ErrorBody::read(&self.body)
+    }
+}
+
+impl ErrorBody {
+    /// Reads the body of an error, if it has the usual shape, bare or as a list of one.
+    pub(crate) fn read(body: &Value) -> Option<Self> {
+        let body = body.as_array().map_or(Some(body), |list| list.first())?;
+        Some(Self {
             message_code: body.get("messageCode")?.as_str()?.to_owned(),
             message_template: body.get("messageTemplate")?.as_str()?.to_owned(),
             parameters: body.get("parameters").and_then(Value::as_array).cloned().unwrap_or_default(),
         })
     }
+
+    /// The template with the parameters in their places, `{0}` and so on. What they bring is not looked at again.
+    pub fn message(&self) -> String {
+        let mut parts = self.message_template.split('{');
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let place =
+                part.split_once('}').and_then(|(number, rest)| Some((number.parse::<usize>().ok()?, rest)));
+            match place.and_then(|(number, rest)| Some((self.parameters.get(number)?, rest))) {
+                Some((parameter, rest)) => text.extend([text_of(parameter).as_str(), rest]),
+                None => text.extend(["{", part]),
+            }
+        }
+        text
+    }
+}
+
+/// A text without its quotation marks.
+pub(crate) fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn rows_of(body: &Value) -> Vec<Value> {
@@ -193,11 +228,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_place_in_a_template_stays() {
+        let error = ErrorBody {
+            message_code: "c".to_owned(),
+            message_template: "{0}{x}{9} {1}{".to_owned(),
+            parameters: vec![json!("{1}{0}"), json!(7)],
+        };
+        assert_eq!(error.message(), "{1}{0}{x}{9} 7{");
+    }
+
+    #[test]
     fn an_error_is_read_bare_and_from_a_list() {
         let error = json!({"messageCode": "c", "messageTemplate": "t {0}", "parameters": ["p"]});
         for body in [error.clone(), json!([error])] {
             let reply = QueryReply { partials: vec![], status: 400, body };
             let error = reply.error().expect("the body has the usual shape");
+            assert_eq!(error.message(), "t p");
             assert_eq!((error.message_code.as_str(), error.parameters.as_slice()), ("c", &[json!("p")][..]));
         }
     }

@@ -1,6 +1,6 @@
 //! [`Recording`]: the messages of both directions, kept in order and within bounds.
 
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -147,9 +147,20 @@ impl Recording {
     }
 
     /// The messages behind the one with this number.
-    pub(crate) fn after(&self, number: u64) -> impl DoubleEndedIterator<Item = &Entry> + ExactSizeIterator {
-        let start = self.entries.partition_point(|entry| entry.number <= number);
-        self.entries.range(start..)
+    pub(crate) fn after(&self, number: u64) -> impl ExactSizeIterator<Item = &Entry> {
+        self.between(number, u64::MAX)
+    }
+
+    /// The messages behind the first and before the second of these numbers.
+    pub(crate) fn between(&self, after: u64, before: u64) -> vec_deque::Iter<'_, Entry> {
+        let start = self.entries.partition_point(|entry| entry.number <= after);
+        let end = self.entries.partition_point(|entry| entry.number < before);
+        self.entries.range(start..end.max(start))
+    }
+
+    /// The message with this number, unless it is forgotten.
+    pub(crate) fn get(&self, number: u64) -> Option<&Entry> {
+        self.index(number).map(|index| &self.entries[index])
     }
 
     // The numbers are without gaps.
@@ -266,7 +277,11 @@ mod tests {
         recording.push(notification("a", "2"));
         assert_eq!(recording.received().len(), 1);
         assert_eq!(recording.after(0).map(|entry| entry.number).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(recording.after(1).len(), 1);
+        assert_eq!(
+            (recording.after(1).len(), recording.between(0, 2).len(), recording.between(5, 2).len()),
+            (1, 1, 0)
+        );
+        assert!(recording.get(2).is_some() && recording.get(0).is_none() && recording.get(3).is_none());
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! [`Registry`]: what the server answers to each message of a connector (PROTOCOL sections 3 to 8).
 //!
 //! Decides and does not do: a message goes in, [`Effect`]s come out, and the [link](crate::link) carries
-//! them out. No sockets, no clock, no tasks. Entry point: [`Registry::receive`].
+//! them out. No sockets, no timers, no tasks. Entry point: [`Registry::receive`].
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -16,9 +16,10 @@ use crate::acknowledge::{Acknowledge, AcknowledgeOrder, Candidate};
 use crate::envelope::{self, NAMESPACE, Status};
 use crate::inbound::Inbound;
 use crate::ledger::{Answered, Ledger};
+use crate::query::ErrorBody;
 use crate::refusal::Refusal;
 use crate::script::Script;
-use crate::seat::{Admission, Applicant, Seat};
+use crate::seat::{Admission, Applicant, Refused, Seat};
 use crate::settings::Settings;
 use crate::subscriptions::{Event, Subscriptions, TooMany};
 use crate::validation::{self, AUTHENTICATION_FAILED, FAILURE_MESSAGE, ValidateReply};
@@ -69,6 +70,8 @@ pub(crate) struct Registry {
     pub(crate) queries: Ledger,
     subscriptions: Subscriptions,
     pub(crate) on_validate: Script<ValidateReply>,
+    /// When credentials were refused last.
+    pub(crate) refused_credentials: Option<SystemTime>,
     pub(crate) violations: Vec<String>,
 }
 
@@ -82,6 +85,7 @@ impl Registry {
             queries: Ledger::new(settings.query_timeout, settings.timer_restart),
             subscriptions: Subscriptions::default(),
             on_validate: Script::new(ValidateReply::Check),
+            refused_credentials: None,
             violations: Vec::new(),
             settings,
         }
@@ -180,6 +184,7 @@ impl Registry {
             let success = Status::with_body(200, Some(validation::success_body()));
             return reply(&success.echo(message.request_id()));
         };
+        self.refused_credentials = Some(SystemTime::now());
         self.refuse(link, &refused.echo(message.request_id()))
     }
 
@@ -220,10 +225,14 @@ impl Registry {
         Outcome { effects, ..Outcome::default() }
     }
 
-    fn turned_down(&self, link: u64, source: &str, message: &Inbound<'_>, refusal: &Refusal) -> Outcome {
-        refusal
-            .status(source)
-            .map_or_else(Outcome::default, |status| self.refuse(link, &status.echo(self.echoed(message))))
+    fn turned_down(&mut self, link: u64, source: &str, message: &Inbound<'_>, refusal: &Refusal) -> Outcome {
+        let status = refusal.status(source);
+        self.seat(source).story.last_refusal = Some(Refused {
+            at: SystemTime::now(),
+            status: status.as_ref().map(Status::code),
+            error: status.as_ref().and_then(Status::error),
+        });
+        status.map_or_else(Outcome::default, |status| self.refuse(link, &status.echo(self.echoed(message))))
     }
 
     fn notify(&mut self, link: u64, number: u64, message: &Inbound<'_>) -> Outcome {
@@ -305,8 +314,12 @@ impl Registry {
         } else {
             info!(link, address, status, "answer");
         }
+        let configuration_error = configuration_error(status, &body);
         match self.queries.answer(Answered { address, link, status, body, at: now }) {
             Ok(source) => {
+                if status != 100 {
+                    self.seat(&source).story.configuration_error = configuration_error;
+                }
                 let is_acknowledged = *self.policy(&source) == Acknowledge::Everything;
                 let acknowledgement = is_acknowledged.then(|| {
                     let text = self.acknowledgement(message).to_text();
@@ -362,6 +375,12 @@ impl Registry {
 
 fn reply(status: &Status) -> Outcome {
     Outcome { effects: vec![Effect::Reply(status.to_text())], ..Outcome::default() }
+}
+
+/// What a connector on `vantiq-connector` says to each query while it cannot use its configuration.
+fn configuration_error(status: u16, body: &Value) -> Option<String> {
+    let error = (status >= 300).then(|| ErrorBody::read(body)).flatten()?;
+    (error.message_code == "vantiq.connector.configuration").then(|| error.message())
 }
 
 /// Wording of newer servers for a source without a session (PROTOCOL section 11).

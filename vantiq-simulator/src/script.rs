@@ -25,6 +25,11 @@ impl<T: Clone> Script<T> {
         self.next.extend(std::iter::repeat_n(reply, times).cloned());
     }
 
+    /// The reply for the next time.
+    pub(crate) fn peek(&self) -> &T {
+        self.next.front().unwrap_or(&self.standing)
+    }
+
     /// The reply for now.
     pub(crate) fn take(&mut self) -> T {
         self.next.pop_front().unwrap_or_else(|| self.standing.clone())

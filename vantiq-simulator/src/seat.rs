@@ -1,7 +1,11 @@
 //! [`Seat`]: what the server knows of one source, and who may hold it (PROTOCOL section 5).
 //!
-//! At most one link holds a source. No I/O here; see [`Registry`](crate::registry::Registry).
+//! At most one link holds a source. No I/O here, but the time of day is noted of what a person is shown; see
+//! [`Registry`](crate::registry::Registry).
 
+use std::time::SystemTime;
+
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::acknowledge::{Acknowledge, Candidate, Judgement, Tally};
@@ -15,6 +19,7 @@ pub(crate) struct Seat {
     existence: Existence,
     configuration: Value,
     pub(crate) profile: Profile,
+    pub(crate) story: Story,
     holder: Option<Holder>,
     /// Who asked last, whatever came of it: the one to talk to while nobody holds the source.
     applicant: Option<Applicant>,
@@ -41,6 +46,40 @@ pub(crate) struct Profile {
     pub(crate) is_active: bool,
     /// How often it was changed.
     pub(crate) version: u64,
+}
+
+/// How a source is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Standing {
+    /// Nobody holds it.
+    Waiting,
+    Connected,
+    /// Its holder was told to attach again, and has not yet.
+    Reconnecting,
+    /// It is switched off.
+    Inactive,
+}
+
+/// What has happened to a source, for people to see.
+#[derive(Debug, Default)]
+pub(crate) struct Story {
+    /// When it came to be doing as it does.
+    pub(crate) since: Option<SystemTime>,
+    pub(crate) last_refusal: Option<Refused>,
+    /// Why the connector cannot use the configuration, by its answer to a query.
+    pub(crate) configuration_error: Option<String>,
+    /// Number of the last notification that was accepted.
+    pub(crate) last_notification: Option<u64>,
+}
+
+/// A `connectExtension` that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) at: SystemTime,
+    /// What was answered, if anything was.
+    pub(crate) status: Option<u16>,
+    pub(crate) error: Option<(String, String)>,
 }
 
 /// Whether there is such a source.
@@ -96,6 +135,7 @@ impl Default for Seat {
             existence: Existence::Unmentioned,
             configuration: json!({}),
             profile: Profile::default(),
+            story: Story::default(),
             holder: None,
             applicant: None,
             sessions: 0,
@@ -126,6 +166,16 @@ impl Seat {
         &self.configuration
     }
 
+    /// How it is doing.
+    pub(crate) fn standing(&self) -> Standing {
+        match &self.holder {
+            _ if !self.profile.is_active => Standing::Inactive,
+            None => Standing::Waiting,
+            Some(Holder { session: Session::Open, .. }) => Standing::Connected,
+            Some(Holder { session: Session::Suspended, .. }) => Standing::Reconnecting,
+        }
+    }
+
     /// The policy of this source, if it has one of its own.
     pub(crate) fn acknowledge(&self) -> Option<&Acknowledge> {
         self.acknowledge.as_ref()
@@ -137,10 +187,19 @@ impl Seat {
         self.tally = Tally::default();
     }
 
+    /// Takes that policy away.
+    pub(crate) fn acknowledge_as_server(&mut self) {
+        self.acknowledge = None;
+        self.tally = Tally::default();
+    }
+
     /// Decides about a notification of the holder, by the server's policy if there is no other.
     pub(crate) fn judge(&mut self, servers: &Acknowledge, candidate: Candidate<'_>) -> Judgement {
         let judgement = self.acknowledge.as_ref().unwrap_or(servers).judge(&mut self.tally, candidate);
-        self.notifications += u64::from(judgement.accepted);
+        if judgement.accepted {
+            self.notifications += 1;
+            self.story.last_notification = Some(candidate.number);
+        }
         judgement
     }
 
@@ -156,7 +215,7 @@ impl Seat {
             (true, true) => None,
         };
         if let Some(refusal) = refusal {
-            self.holder.take_if(|holder| holder.who.link == who.link);
+            self.stamped(|seat| seat.holder.take_if(|holder| holder.who.link == who.link));
             return Admission::Refused(refusal);
         }
         if self.is_taken_from(&who) {
@@ -192,7 +251,7 @@ impl Seat {
 
     /// Lets connectors attach, or no more; gives the holder to send back to `connectExtension`.
     pub(crate) fn set_active(&mut self, is_active: bool) -> Option<u64> {
-        self.profile.is_active = is_active;
+        self.stamped(|seat| seat.profile.is_active = is_active);
         self.profile.version += 1;
         if is_active { None } else { self.suspend() }
     }
@@ -202,8 +261,9 @@ impl Seat {
     pub(crate) fn configure_now(&mut self, configuration: Value) -> Option<u64> {
         self.existence = Existence::Exists;
         self.configuration = configuration;
-        if let Some(holder) = &mut self.holder {
-            holder.session = Session::Open;
+        self.story.configuration_error = None;
+        if self.holder.is_some() {
+            self.stamped(|seat| seat.set_session(Session::Open));
         } else {
             let who = self.applicant.clone()?;
             self.seat(who);
@@ -221,18 +281,32 @@ impl Seat {
     /// Ends an open session, but not the hold on the source.
     pub(crate) fn suspend(&mut self) -> Option<u64> {
         let link = self.session();
-        if let Some(holder) = &mut self.holder {
-            holder.session = Session::Suspended;
-        }
+        self.stamped(|seat| seat.set_session(Session::Suspended));
         link
     }
 
     /// The link has ended; says whether that ended a session.
     pub(crate) fn link_lost(&mut self, link: u64) -> bool {
         let ended = self.session() == Some(link);
-        self.holder.take_if(|holder| holder.who.link == link);
+        self.stamped(|seat| seat.holder.take_if(|holder| holder.who.link == link));
         self.applicant.take_if(|who| who.link == link);
         ended
+    }
+
+    fn set_session(&mut self, session: Session) {
+        if let Some(holder) = &mut self.holder {
+            holder.session = session;
+        }
+    }
+
+    /// Notes the time, if the change is one of how it is doing.
+    fn stamped<T>(&mut self, change: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.standing();
+        let result = change(self);
+        if self.standing() != before {
+            self.story.since = Some(SystemTime::now());
+        }
+        result
     }
 
     /// Whether somebody else holds the source and does not share this one's secret.
@@ -245,6 +319,9 @@ impl Seat {
     /// Gives the source to `who`, and the other link that loses it.
     fn seat(&mut self, who: Applicant) -> Option<u64> {
         self.sessions += 1;
+        // Each session has a time and a configuration of its own, also where it takes over.
+        self.story.since = Some(SystemTime::now());
+        self.story.configuration_error = None;
         let link = who.link;
         let before = self.holder.replace(Holder { who, session: Session::Open });
         before.map(|holder| holder.who.link).filter(|before| *before != link)
@@ -294,6 +371,25 @@ mod tests {
         assert_eq!(seat.session(), None);
         assert_eq!(seat.admit(who(1, None), false), Admission::Admitted { evicted: None });
         assert_eq!(seat.sessions, 2);
+    }
+
+    #[test]
+    fn how_it_is_doing_has_a_beginning() {
+        let mut seat = Seat::existing(json!({}));
+        assert_eq!((seat.standing(), seat.story.since), (Standing::Waiting, None));
+        seat.admit(who(1, None), false);
+        let connected = seat.story.since;
+        assert_eq!((seat.standing(), connected.is_some()), (Standing::Connected, true));
+        seat.set_active(true);
+        assert_eq!(seat.story.since, connected, "nothing has changed");
+        seat.suspend();
+        assert_eq!(seat.standing(), Standing::Reconnecting);
+        seat.set_active(false);
+        assert_eq!(seat.standing(), Standing::Inactive);
+        seat.set_active(true);
+        seat.link_lost(1);
+        assert_eq!(seat.standing(), Standing::Waiting);
+        assert!(seat.story.since >= connected);
     }
 
     #[test]

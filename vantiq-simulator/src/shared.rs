@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
 /// Everything that changes.
 #[derive(Debug)]
 pub(crate) struct World {
+    pub(crate) started: SystemTime,
     pub(crate) registry: Registry,
     pub(crate) recording: Recording,
     /// The open links.
@@ -54,6 +56,7 @@ pub(crate) struct World {
 impl Shared {
     pub(crate) fn new(settings: Arc<Settings>, registry: Registry) -> Self {
         let world = World {
+            started: SystemTime::now(),
             registry,
             recording: Recording::new(settings.recording_limit),
             links: BTreeMap::new(),
@@ -96,7 +99,7 @@ impl Shared {
         awaited: impl Into<String>,
         mut look: impl FnMut() -> Option<T>,
     ) -> Result<T, SimulatorError> {
-        let mut changed_rx = self.changed_tx.subscribe();
+        let mut changed_rx = self.changes();
         let found = timeout(self.settings.deadline, async {
             loop {
                 if let Some(found) = look() {
@@ -126,7 +129,18 @@ impl Shared {
 
     /// Gives a link an order; one that has ended does not need it any more.
     pub(crate) fn order(&self, link: u64, order: Order) {
-        self.read(|world| world.links.get(&link).map(|handle| handle.orders.send(order).is_ok()));
+        self.change(|world| {
+            let Some(handle) = world.links.get_mut(&link) else { return };
+            if let Order::Pace(pace) = order {
+                handle.pace = pace;
+            }
+            let _ = handle.orders.send(order);
+        });
+    }
+
+    /// Tells of changes from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed_tx.subscribe()
     }
 
     /// Tells a subscriber. One that does not read loses what it has no room for, as it cannot hold up a connector.

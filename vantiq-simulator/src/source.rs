@@ -209,6 +209,11 @@ impl Source {
         self.change(|seat| seat.set_acknowledge(acknowledge));
     }
 
+    /// Acknowledges as the server does again.
+    pub fn acknowledge_as_server(&self) {
+        self.change(Seat::acknowledge_as_server);
+    }
+
     /// How many `connectExtension`s were accepted so far.
     pub fn sessions(&self) -> u64 {
         self.look(|seat| seat.sessions)

@@ -15,7 +15,7 @@ use crate::http::Door;
 use crate::settings::Settings;
 
 /// The request bears the token.
-pub(super) struct Authorized;
+pub(crate) struct Authorized;
 
 impl FromRequestParts<Arc<Door>> for Authorized {
     type Rejection = RestError;

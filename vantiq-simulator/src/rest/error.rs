@@ -4,16 +4,15 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use super::text_of;
 use crate::envelope::{self, NAMESPACE};
 use crate::error::{SimulatorError, SimulatorErrorKind};
-use crate::query::QueryReply;
+use crate::query::{QueryReply, text_of};
 use crate::refusal;
 use crate::validation::{AUTHENTICATION_FAILED, FAILURE_MESSAGE};
 
 /// A request that is refused.
 #[derive(Debug)]
-pub(super) struct RestError {
+pub(crate) struct RestError {
     status: StatusCode,
     body: Value,
 }
@@ -35,7 +34,7 @@ impl RestError {
         Self::bad("io.vantiq.server.error", &format!("The body is not JSON: {error}"))
     }
 
-    pub(super) fn invalid(message: impl AsRef<str>) -> Self {
+    pub(crate) fn invalid(message: impl AsRef<str>) -> Self {
         Self::bad("io.vantiq.resource.invalid", message.as_ref())
     }
 
@@ -71,7 +70,7 @@ impl RestError {
     }
 
     /// Why a source did not do what was asked of it.
-    pub(super) fn of_source(source: &str, operation: &str, error: &SimulatorError) -> Self {
+    pub(crate) fn of_source(source: &str, operation: &str, error: &SimulatorError) -> Self {
         match error.kind() {
             SimulatorErrorKind::QueryTimeout { .. } | SimulatorErrorKind::Deadline { .. } => Self::bad(
                 "io.vantiq.sourcemgr.request.timeout",
@@ -87,31 +86,21 @@ impl RestError {
         }
     }
 
+    /// The error by itself.
+    pub(crate) fn first(&self) -> &Value {
+        &self.body[0]
+    }
+
     /// A connector answered a query with an error: its code, and its template with the parameters in place.
     pub(super) fn of_connector(reply: &QueryReply) -> Self {
         let Some(error) = reply.error() else {
             return Self::bad("io.vantiq.sourcemgr.request.failed", &reply.body.to_string());
         };
         let params: Vec<_> = error.parameters.iter().map(text_of).collect();
-        let mut refused = Self::bad(&error.message_code, &filled(&error.message_template, &params));
+        let mut refused = Self::bad(&error.message_code, &error.message());
         refused.body[0]["params"] = params.into();
         refused
     }
-}
-
-/// The template with the parameters in their places. What they bring is not looked at again.
-fn filled(template: &str, params: &[String]) -> String {
-    let mut parts = template.split('{');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let place =
-            part.split_once('}').and_then(|(number, rest)| Some((number.parse::<usize>().ok()?, rest)));
-        match place.and_then(|(number, rest)| Some((params.get(number)?, rest))) {
-            Some((param, rest)) => text.extend([param.as_str(), rest]),
-            None => text.extend(["{", part]),
-        }
-    }
-    text
 }
 
 impl IntoResponse for RestError {
@@ -132,7 +121,6 @@ mod tests {
         let body = json!({"messageCode": "c", "messageTemplate": "{1} of {0}", "parameters": ["a", 7]});
         let error = RestError::of_connector(&QueryReply { partials: vec![], status: 400, body });
         assert_eq!(error.body, json!([{"code": "c", "message": "7 of a", "params": ["a", "7"]}]));
-        assert_eq!(filled("{0}{x}{9} {", &["{1}{0}".to_owned(), "b".to_owned()]), "{1}{0}{x}{9} {");
         let odd = RestError::of_connector(&QueryReply { partials: vec![], status: 500, body: json!("no") });
         assert_eq!((odd.status, &odd.body[0]["message"]), (StatusCode::BAD_REQUEST, &json!("\"no\"")));
     }

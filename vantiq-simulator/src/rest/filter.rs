@@ -5,7 +5,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use super::error::RestError;
-use super::{Json, TOTAL_COUNT, text_of};
+use super::{Json, TOTAL_COUNT};
+use crate::query::text_of;
 
 /// `where`, `props`, `sort`, `limit` and `count` of a request.
 #[derive(Debug, Default)]

@@ -23,10 +23,11 @@ use serde_json::Value;
 
 use crate::http::Door;
 
-use error::RestError;
+pub(crate) use authentication::Authorized;
+pub(crate) use error::RestError;
 
 /// Bytes of a request body at most.
-const MOST_BYTES: usize = 8 << 20;
+pub(crate) const MOST_BYTES: usize = 8 << 20;
 /// The same for whoever has yet to log in.
 const MOST_BYTES_OF_STRANGERS: usize = 16 << 10;
 
@@ -67,7 +68,7 @@ async fn not_allowed(method: Method, request: Request) -> RestError {
 }
 
 /// The JSON of a request's body. An empty one counts as `{}`, as clients send that for nothing.
-fn json(body: &Bytes) -> Result<Value, RestError> {
+pub(crate) fn json(body: &Bytes) -> Result<Value, RestError> {
     if body.trim_ascii().is_empty() {
         return Ok(Value::Object(serde_json::Map::new()));
     }
@@ -75,17 +76,12 @@ fn json(body: &Bytes) -> Result<Value, RestError> {
 }
 
 /// An answer with JSON.
-struct Json(Value);
+pub(crate) struct Json(pub(crate) Value);
 
 impl IntoResponse for Json {
     fn into_response(self) -> Response {
         ([(header::CONTENT_TYPE, "application/json")], self.0.to_string()).into_response()
     }
-}
-
-/// A text without its quotation marks.
-fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The header that tells how many records there are.

@@ -3,6 +3,7 @@
 mod administration;
 mod check;
 mod client;
+mod control;
 mod faults;
 mod handshake;
 mod network;

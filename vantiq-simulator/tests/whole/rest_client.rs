@@ -1,7 +1,7 @@
 //! Requests of an application, spelled out.
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
 use vantiq_simulator::Simulator;
 
@@ -54,16 +54,8 @@ impl Request<'_> {
 
     /// Sends it and reads the answer.
     pub(crate) async fn send(self) -> Answer {
-        let Self { simulator, line, mut headers, body } = self;
-        if !headers.iter().any(|header| header.starts_with("Host: ")) {
-            headers.push(format!("Host: {}\r\n", simulator.addr()));
-        }
-        let headers = headers.concat();
-        let length = body.len();
-        let text = format!("{line}{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}");
         let answer = within(async {
-            let mut connection = TcpStream::connect(simulator.addr()).await?;
-            connection.write_all(text.as_bytes()).await?;
+            let mut connection = self.dispatch().await?;
             let mut answer = String::new();
             connection.read_to_string(&mut answer).await?;
             std::io::Result::Ok(answer)
@@ -76,6 +68,61 @@ impl Request<'_> {
             head: head.to_ascii_lowercase(),
             body: serde_json::from_str(body).unwrap_or_default(),
         }
+    }
+
+    /// Sends it and reads the answer line by line, as it comes.
+    pub(crate) async fn stream(mut self) -> AnswerLines {
+        // Older than answers in chunks.
+        self.line = self.line.replace("HTTP/1.1", "HTTP/1.0");
+        let connection = within(self.dispatch()).await.expect("the simulator listens");
+        let mut lines = BufReader::new(connection).lines();
+        let first = within(lines.next_line()).await.expect("it is text").expect("there is a status");
+        assert!(first.contains(" 200 "), "{first}");
+        while within(lines.next_line()).await.expect("it is text").is_some_and(|header| !header.is_empty()) {}
+        AnswerLines(lines)
+    }
+
+    async fn dispatch(self) -> std::io::Result<TcpStream> {
+        let Self { simulator, line, mut headers, body } = self;
+        if !headers.iter().any(|header| header.starts_with("Host: ")) {
+            headers.push(format!("Host: {}\r\n", simulator.addr()));
+        }
+        let headers = headers.concat();
+        let length = body.len();
+        let text = format!("{line}{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+        let mut connection = TcpStream::connect(simulator.addr()).await?;
+        connection.write_all(text.as_bytes()).await?;
+        Ok(connection)
+    }
+}
+
+/// An answer of one JSON value a line.
+pub(crate) struct AnswerLines(Lines<BufReader<TcpStream>>);
+
+impl AnswerLines {
+    /// The next line, if there is one more.
+    pub(crate) async fn next(&mut self) -> Option<Value> {
+        let line = within(self.0.next_line()).await.expect("it is text")?;
+        Some(serde_json::from_str(&line).expect("a line is JSON"))
+    }
+
+    /// The next line that this says yes to.
+    pub(crate) async fn find(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let line = self.next().await.expect("there are more lines");
+            if is_it(&line) {
+                return line;
+            }
+        }
+    }
+
+    /// All lines that are left.
+    pub(crate) async fn rest(&mut self) -> Vec<Value> {
+        let mut lines = Vec::new();
+        while let Some(line) = self.next().await {
+            lines.push(line);
+        }
+        lines
     }
 }
 

@@ -1,0 +1,225 @@
+//! The control interface, as the console and the program's commands use it.
+
+use serde_json::{Value, json};
+use vantiq_simulator::Simulator;
+
+use crate::client::{Client, End, connect, simulator};
+use crate::rest_client::{Answer, AnswerLines, bare, request};
+
+const STATE: &str = "/simulator/state";
+const FAULTS: &str = "/simulator/sources/thermostat/faults";
+
+async fn state(simulator: &Simulator) -> Value {
+    let mut state = request(simulator, "GET", STATE).send().await.ok();
+    state["sources"][0].take()
+}
+
+async fn frames(simulator: &Simulator, wanted: &str) -> AnswerLines {
+    request(simulator, "GET", &format!("/simulator/frames?{wanted}")).stream().await
+}
+
+async fn inflict(simulator: &Simulator, fault: Value) -> Answer {
+    request(simulator, "POST", FAULTS).body(fault).send().await
+}
+
+#[tokio::test]
+async fn nobody_is_told_anything_without_the_token() {
+    let simulator = simulator().await;
+    for (method, path) in [
+        ("GET", STATE),
+        ("GET", "/simulator/frames"),
+        ("POST", "/simulator/sources/thermostat/query"),
+        ("POST", FAULTS),
+        ("DELETE", FAULTS),
+    ] {
+        let answer = bare(&simulator, method, path).send().await;
+        assert_eq!(answer.error(), (401, "io.vantiq.authentication.failed"), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn the_state_follows_a_source_through_its_life() {
+    let simulator = simulator().await;
+    let mut states = request(&simulator, "GET", &format!("{STATE}?follow=true")).stream().await;
+    let first = states.next().await.expect("there is a state at once");
+    assert_eq!(
+        (&first["sources"][0]["state"], &first["sources"][0]["since"]),
+        (&json!("waiting"), &json!(null))
+    );
+
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    let connected = states.find(|state| state["sources"][0]["state"] == "connected").await;
+    assert!(connected["sources"][0]["since"].as_f64() >= first["started"].as_f64());
+
+    client.notify("thermostat", json!({"celsius": 21})).await;
+    let notified = states.find(|state| state["sources"][0]["notifications"] == 1).await;
+    assert_eq!(notified["sources"][0]["lastNotification"]["object"], json!({"celsius": 21}));
+
+    simulator.source("thermostat").configure(json!({"unit": "kelvin"})).await.expect("it is attached");
+    let told = states.find(|state| state["sources"][0]["state"] == "reconnecting").await;
+    assert_eq!(told["sources"][0]["config"], json!({"unit": "kelvin"}));
+    drop(client);
+    states.find(|state| state["sources"][0]["state"] == "waiting").await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_shown_until_the_source_is_healed() {
+    let simulator = simulator().await;
+    inflict(&simulator, json!({"fault": "refuse", "as": "no-stream"})).await.ok();
+    let mut client = Client::validated(&simulator).await;
+    client.send(connect("thermostat", None)).await;
+    assert_eq!(client.next().await["status"], 400);
+    let refused = state(&simulator).await;
+    assert_eq!((&refused["refusing"], &refused["lastRefusal"]["status"]), (&json!("no-stream"), &json!(400)));
+    assert!(
+        refused["lastRefusal"]["message"].as_str().is_some_and(|text| text.contains("associated stream"))
+    );
+
+    request(&simulator, "DELETE", FAULTS).send().await.ok();
+    assert_eq!(state(&simulator).await["refusing"], json!(null));
+    client.send(connect("thermostat", None)).await;
+    assert_eq!(client.next().await["op"], "configureExtension");
+}
+
+#[tokio::test]
+async fn a_configuration_that_a_connector_cannot_use_shows_in_its_answers() {
+    let simulator = simulator().await;
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    let source = simulator.source("thermostat");
+    let pending = source.start_query(json!({})).await.expect("it is attached");
+    let query = client.next().await;
+    let error = json!({
+        "messageCode": "vantiq.connector.configuration",
+        "messageTemplate": "cannot use it: {0}",
+        "parameters": ["missing field `unit`"],
+    });
+    client.answer(&query, 400, error).await;
+    pending.await.expect("it is answered");
+    assert_eq!(state(&simulator).await["configurationError"], "cannot use it: missing field `unit`");
+
+    client.send(connect("thermostat", Some("secret"))).await;
+    client.next().await;
+    assert_eq!(state(&simulator).await["configurationError"], json!(null));
+}
+
+#[tokio::test]
+async fn answers_come_as_they_are_given() {
+    let simulator = simulator().await;
+    let path = "/simulator/sources/thermostat/query";
+    let refused = request(&simulator, "POST", path).send().await;
+    assert_eq!(refused.error(), (400, "com.accessg2.ag2rs.streams.source.not_found"));
+
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    let asking = request(&simulator, "POST", path).body(json!({"op": "history"})).stream();
+    let (mut answers, query) = tokio::join!(asking, client.next());
+    assert_eq!(query["object"], json!({"op": "history"}));
+    client.answer(&query, 100, json!([{"day": 1}])).await;
+    let part = answers.next().await.expect("it comes before the end");
+    assert_eq!(part["partial"], json!([{"day": 1}]));
+    client.answer(&query, 204, json!(null)).await;
+    let end = answers.next().await.expect("there is an end");
+    assert_eq!((&end["status"], &end["body"]), (&json!(204), &json!(null)));
+    assert!(end["ms"].as_f64() >= part["ms"].as_f64());
+    assert_eq!(answers.next().await, None);
+
+    let asking = request(&simulator, "POST", path).body(json!({})).stream();
+    let (mut answers, _) = tokio::join!(asking, client.next());
+    drop(client);
+    assert!(answers.next().await.expect("there is an end")["error"]["message"].is_string());
+    assert_eq!(answers.next().await, None);
+}
+
+#[tokio::test]
+async fn frames_of_both_directions_are_told_and_secrets_are_not() {
+    let simulator = simulator().await;
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    client.notify("thermostat", json!({"celsius": 21})).await;
+    client.next().await;
+    let told = frames(&simulator, "").await.rest().await;
+    let ways: Vec<_> = told.iter().map(|frame| (frame["direction"].as_str(), frame["op"].as_str())).collect();
+    let (received, sent) = (Some("received"), Some("sent"));
+    assert_eq!(
+        ways,
+        [
+            (received, Some("validate")),
+            (sent, None),
+            (received, Some("connectExtension")),
+            (sent, Some("configureExtension")),
+            (received, Some("notification")),
+            (sent, None),
+        ]
+    );
+    assert_eq!(told[5]["acknowledges"], json!([5]));
+    assert_eq!((&told[4]["source"], &told[5]["source"]), (&json!("thermostat"), &json!("thermostat")));
+    let text = json!(told).to_string();
+    assert!(!text.contains(simulator.token()) && !text.contains(r#""secret""#), "{text}");
+
+    assert_eq!(
+        frames(&simulator, "op=notification&direction=received").await.rest().await,
+        [told[4].clone()]
+    );
+    assert_eq!(frames(&simulator, "after=2&last=2").await.rest().await, told[4..]);
+    assert_eq!(
+        frames(&simulator, "last=1&source=thermostat&direction=sent").await.rest().await,
+        [told[5].clone()]
+    );
+    assert!(frames(&simulator, "source=other").await.rest().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_follower_sees_what_comes_and_how_much_was_left_out() {
+    const NOTIFICATIONS: u64 = 2_000;
+    let simulator = simulator().await;
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    let mut all = frames(&simulator, "follow=true&last=0&op=notification").await;
+    let mut some = frames(&simulator, "follow=true&last=0&rate=10").await;
+    for number in 0..NOTIFICATIONS {
+        client.notify("thermostat", json!(number)).await;
+    }
+    for number in 0..NOTIFICATIONS {
+        assert_eq!(all.next().await.expect("it goes on")["message"]["object"], number);
+    }
+    // With an acknowledgement for each.
+    let (mut told, mut skipped) = (0, 0);
+    while told + skipped < 2 * NOTIFICATIONS {
+        let line = some.next().await.expect("it goes on");
+        match line["skipped"].as_u64() {
+            Some(more) => skipped += more,
+            None => told += 1,
+        }
+    }
+    assert_eq!(told + skipped, 2 * NOTIFICATIONS);
+    assert!(told < NOTIFICATIONS, "{told}");
+}
+
+#[tokio::test]
+async fn faults_are_inflicted_and_end() {
+    let simulator = simulator().await;
+    let refused = inflict(&simulator, json!({"fault": "cut"})).await;
+    assert_eq!(refused.error(), (400, "com.accessg2.ag2rs.streams.source.not_found"));
+    let refused = inflict(&simulator, json!({"fault": "dance"})).await;
+    assert_eq!(refused.error(), (400, "io.vantiq.resource.invalid"));
+
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    inflict(&simulator, json!({"fault": "acknowledge", "what": "error"})).await.ok();
+    client.notify("thermostat", json!({})).await;
+    assert_eq!(client.next().await["status"], 400);
+    for (fault, pace) in [("silent", "silent"), ("deaf", "deaf"), ("slow", "slow")] {
+        let fault =
+            if fault == "slow" { json!({"fault": fault, "ms": 1}) } else { json!({ "fault": fault }) };
+        inflict(&simulator, fault).await.ok();
+        let state = state(&simulator).await;
+        assert_eq!((&state["pace"], &state["acknowledge"]), (&json!(pace), &json!("error")));
+    }
+    request(&simulator, "DELETE", FAULTS).send().await.ok();
+    let healed = state(&simulator).await;
+    assert_eq!((&healed["pace"], &healed["acknowledge"]), (&json!("normal"), &json!("notifications")));
+    client.notify("thermostat", json!({})).await;
+    assert_eq!(client.next().await["status"], 200);
+
+    inflict(&simulator, json!({"fault": "reconnect"})).await.ok();
+    assert_eq!(client.next().await["op"], "reconnectRequired");
+    let (cut, end) = tokio::join!(inflict(&simulator, json!({"fault": "cut"})), client.end());
+    cut.ok();
+    assert_eq!(end, End::Close(1000));
+}
