@@ -82,6 +82,14 @@ pub(crate) struct Refused {
     pub(crate) error: Option<(String, String)>,
 }
 
+/// What is to be changed of a source; what is absent stays.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Change {
+    pub(crate) implementation: Option<String>,
+    pub(crate) configuration: Option<Value>,
+    pub(crate) is_active: Option<bool>,
+}
+
 /// Whether there is such a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Existence {
@@ -254,6 +262,18 @@ impl Seat {
         self.stamped(|seat| seat.profile.is_active = is_active);
         self.profile.version += 1;
         if is_active { None } else { self.suspend() }
+    }
+
+    /// Changes all that at once; gives the holder to send back to `connectExtension`, if it has to go there.
+    pub(crate) fn apply(&mut self, change: Change) -> Option<u64> {
+        let Change { implementation, configuration, is_active } = change;
+        if let Some(implementation) = implementation {
+            self.profile.implementation = implementation;
+        }
+        let configured = configuration.and_then(|configuration| self.configure(configuration));
+        let deactivated = is_active.and_then(|is_active| self.set_active(is_active));
+        // Whoever was suspended by the first is not found by the second.
+        configured.or(deactivated)
     }
 
     /// Changes the document and gives the link to send it to without being asked. An applicant who

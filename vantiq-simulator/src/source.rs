@@ -351,7 +351,7 @@ impl Source {
         self.shared.send(&self.name, link, outgoing).await
     }
 
-    async fn send_reconnect_required(&self, link: Option<u64>) -> Result<(), SimulatorError> {
+    pub(crate) async fn send_reconnect_required(&self, link: Option<u64>) -> Result<(), SimulatorError> {
         match link {
             Some(link) => self.send(link, Outgoing::Message(envelope::reconnect_required(&self.name))).await,
             None => Ok(()),

@@ -12,12 +12,12 @@ use tracing::warn;
 use super::authentication::Authorized;
 use super::error::RestError;
 use super::filter::{Filter, Selection};
-use super::record::{self, Change};
+use super::record;
 use super::{Json, TOTAL_COUNT, json};
 use crate::error::SimulatorError;
 use crate::http::Door;
 use crate::query::QueryReply;
-use crate::seat::Seat;
+use crate::seat::{Change, Seat};
 use crate::source::Source;
 
 const RESOURCE: &str = "system.sources";
@@ -51,13 +51,15 @@ pub(super) async fn insert(
     let (name, change) = (record::name(&members)?, record::read(&members)?);
     let upserts = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .any(|(key, value)| key == "upsert" && value == "true");
-    let is_listed = door.shared.read(|world| world.registry.find(name).is_some_and(Seat::is_listed));
-    if is_listed && !upserts {
-        return Err(RestError::exists(RESOURCE, name));
-    }
-    // What is created without a configuration has an empty one.
-    let configuration = change.configuration.or_else(|| (!is_listed).then(|| json!({})));
-    apply(&door, name, Change { configuration, ..change }).await
+    change_seat(&door, name, |seat| {
+        if seat.is_listed() && !upserts {
+            return Err(RestError::exists(RESOURCE, name));
+        }
+        // What is created without a configuration has an empty one.
+        let configuration = change.configuration.or_else(|| (!seat.is_listed()).then(|| json!({})));
+        Ok(Change { configuration, ..change })
+    })
+    .await
 }
 
 pub(super) async fn update(
@@ -65,12 +67,12 @@ pub(super) async fn update(
     (State(door), Path(name)): Named,
     body: Bytes,
 ) -> Result<Json, RestError> {
-    find(&door, &name)?;
     let members = record::members(json(&body)?)?;
     if members.get("name").is_some_and(|given| *given != json!(name)) {
         return Err(RestError::invalid("A source cannot be renamed."));
     }
-    apply(&door, &name, record::read(&members)?).await
+    let change = record::read(&members)?;
+    change_existing(&door, &name, |_| Ok(change)).await
 }
 
 pub(super) async fn patch(
@@ -78,20 +80,24 @@ pub(super) async fn patch(
     (State(door), Path(name)): Named,
     body: Bytes,
 ) -> Result<Json, RestError> {
-    let before = find(&door, &name)?;
+    let operations = json(&body)?;
+    change_existing(&door, &name, |before| patched(before, operations)).await
+}
+
+/// What a patch changes of a record.
+fn patched(before: &Value, operations: Value) -> Result<Change, RestError> {
     let mut after = before.clone();
-    record::patch(&mut after, &json(&body)?)?;
+    record::patch(&mut after, operations)?;
     if after["name"] != before["name"] {
         return Err(RestError::invalid("A source cannot be renamed."));
     }
     let Change { implementation, configuration, is_active } = record::read(&record::members(after)?)?;
     // What was not touched is no change.
-    let change = Change {
+    Ok(Change {
         implementation,
         configuration: configuration.filter(|configuration| *configuration != before["config"]),
         is_active: is_active.filter(|is_active| *is_active != before["active"]),
-    };
-    apply(&door, &name, change).await
+    })
 }
 
 pub(super) async fn delete(_: Authorized, (State(door), Path(name)): Named) -> Result<StatusCode, RestError> {
@@ -173,25 +179,38 @@ fn find(door: &Door, name: &str) -> Result<Value, RestError> {
     record.ok_or_else(|| RestError::missing(RESOURCE, name))
 }
 
-/// Changes a source, and gives its record.
-async fn apply(door: &Door, name: &str, change: Change) -> Result<Json, RestError> {
-    let source = source(door, name);
-    if let Some(implementation) = change.implementation {
-        door.shared.change(|world| world.registry.seat(name).profile.implementation = implementation);
-    }
+/// Changes a source that exists by what is decided on its record, and gives the new one.
+async fn change_existing(
+    door: &Door,
+    name: &str,
+    decide: impl FnOnce(&Value) -> Result<Change, RestError>,
+) -> Result<Json, RestError> {
+    let any_source = door.shared.settings.any_source;
+    change_seat(door, name, |seat| {
+        if !seat.exists(any_source) {
+            return Err(RestError::missing(RESOURCE, name));
+        }
+        decide(&record::of(name, seat))
+    })
+    .await
+}
+
+/// Decides and changes in one go, so that of two requests at the same time none undoes the other; gives the record.
+async fn change_seat(
+    door: &Door,
+    name: &str,
+    decide: impl FnOnce(&Seat) -> Result<Change, RestError>,
+) -> Result<Json, RestError> {
+    let (record, holder) = door.shared.change(|world| {
+        let unknown = Seat::default();
+        let change = decide(world.registry.find(name).unwrap_or(&unknown))?;
+        let seat = world.registry.seat(name);
+        let holder = seat.apply(change);
+        Ok((record::of(name, seat), holder))
+    })?;
     // The change is made, whether or not its connector can be told.
-    let told = |result| told(name, result);
-    // Switched off first, so that no connector attaches meanwhile, and on last.
-    if change.is_active == Some(false) {
-        told(source.set_active(false).await);
-    }
-    if let Some(configuration) = change.configuration {
-        told(source.configure(configuration).await);
-    }
-    if change.is_active == Some(true) {
-        told(source.set_active(true).await);
-    }
-    find(door, name).map(Json)
+    told(name, source(door, name).send_reconnect_required(holder).await);
+    Ok(Json(record))
 }
 
 async fn remove(door: &Door, name: &str) {

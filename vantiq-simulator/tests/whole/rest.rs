@@ -199,3 +199,22 @@ async fn nobody_else_is_served_unless_that_is_allowed() {
     assert!(refused.to_string().contains("others can reach 0.0.0.0"), "{refused}");
     open().allow_remote(true).start().await.expect("it is allowed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_at_the_same_time_do_not_undo_each_other() {
+    const CHANGES: usize = 20;
+    let simulator = simulator().await;
+    let mut changes = tokio::task::JoinSet::new();
+    let simulator = std::sync::Arc::new(simulator);
+    for number in 0..CHANGES {
+        let simulator = std::sync::Arc::clone(&simulator);
+        changes.spawn(async move {
+            let place = format!("/config/{number}");
+            let patch = json!([{"op": "add", "path": place, "value": number}]);
+            request(&simulator, "PATCH", THERMOSTAT).body(patch).send().await.ok()
+        });
+    }
+    changes.join_all().await;
+    let record = request(&simulator, "GET", THERMOSTAT).send().await.ok();
+    assert_eq!(record["config"].as_object().map(serde_json::Map::len), Some(CHANGES + 1), "{record}");
+}
