@@ -145,6 +145,50 @@ impl SimulatorBuilder {
         self
     }
 
+    /// Whether the WebSocket is closed with status 1009 above that size. Default `false`.
+    #[must_use]
+    pub fn close_oversized(mut self, close: bool) -> Self {
+        self.settings.close_oversized = close;
+        self
+    }
+
+    /// Whether a link that holds a source is refused a second one. Default `false`.
+    #[must_use]
+    pub fn one_source_per_link(mut self, refuse: bool) -> Self {
+        self.settings.one_source_per_link = refuse;
+        self
+    }
+
+    /// Whether an answer to a query that has timed out is answered with an error. Default `false`: it is ignored.
+    #[must_use]
+    pub fn refuse_late_answers(mut self, refuse: bool) -> Self {
+        self.settings.refuse_late_answers = refuse;
+        self
+    }
+
+    /// Whether events must be objects, so that a list or a text is refused. Default `false`: an event may be any JSON,
+    /// and a list is one event.
+    #[must_use]
+    pub fn only_objects(mut self, refuse: bool) -> Self {
+        self.settings.only_objects = refuse;
+        self
+    }
+
+    /// Sends a WebSocket ping to every connector so often. Default: never.
+    #[must_use]
+    pub fn ping_interval(mut self, interval: Duration) -> Self {
+        self.settings.ping_interval = Some(interval);
+        self
+    }
+
+    /// Closes a link with status 1001 when its connector has sent nothing for so long, not even a ping or a pong, which
+    /// frees its source for another. Default: never.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.idle_timeout = Some(timeout);
+        self
+    }
+
     /// How many bytes of messages of both directions are kept, for [`Simulator::received`] and
     /// [`Source::notifications`](crate::Source::notifications); the oldest go first. Default 1 GiB. What is noted
     /// of each message, about 100 bytes, counts.

@@ -25,6 +25,10 @@ pub enum Ending {
     Lost,
     /// The simulator ended it: because it was told to, or because another connector took the source over.
     Cut(Cut),
+    /// The connector had sent nothing for the [idle timeout](crate::SimulatorBuilder::idle_timeout).
+    Idle,
+    /// The connector sent more than the [limit](crate::SimulatorBuilder::close_oversized).
+    Oversized,
     /// The simulator was stopped; the link was closed with status 1001.
     Stopped,
 }

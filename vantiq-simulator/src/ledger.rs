@@ -44,6 +44,13 @@ pub(crate) struct Answered<'a> {
     pub(crate) at: Instant,
 }
 
+/// Whether an answer came while the query was open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Timing {
+    InTime,
+    Late,
+}
+
 /// Which partial answers restart the timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum TimerRestart {
@@ -100,12 +107,12 @@ impl Ledger {
         progress_rx
     }
 
-    /// Takes an answer and says which source it is for.
+    /// Takes an answer and says which source it is for, and whether it came in time.
     ///
     /// # Errors
     ///
     /// What is wrong with it, for the list of violations. A late answer is not wrong.
-    pub(crate) fn answer(&mut self, answered: Answered<'_>) -> Result<Arc<str>, String> {
+    pub(crate) fn answer(&mut self, answered: Answered<'_>) -> Result<(Arc<str>, Timing), String> {
         let address = answered.address;
         let Some(open) = self.open.get_mut(address) else {
             return self.answer_after_the_end(address);
@@ -119,7 +126,9 @@ impl Ledger {
         let source = Arc::clone(&open.source);
         if answered.at > open.expires {
             self.end(address, End::TimedOut);
-        } else if answered.status == 100 {
+            return Ok((source, Timing::Late));
+        }
+        if answered.status == 100 {
             if self.restart.applies(&answered.body) {
                 open.expires = answered.at + self.timeout;
             }
@@ -130,7 +139,7 @@ impl Ledger {
             let _ = open.progress_tx.send(Progress::Terminal { status, body, at });
             self.end(address, End::Answered);
         }
-        Ok(source)
+        Ok((source, Timing::InTime))
     }
 
     /// Ends the queries of a link that has ended.
@@ -143,14 +152,14 @@ impl Ledger {
         }
     }
 
-    fn answer_after_the_end(&self, address: &str) -> Result<Arc<str>, String> {
+    fn answer_after_the_end(&self, address: &str) -> Result<(Arc<str>, Timing), String> {
         match self.ended.get(address) {
             None => Err(format!("answer to the unknown address {address}")),
             Some((End::Answered, _)) => {
                 Err(format!("second terminal answer to query {address}, or a late part"))
             }
             Some((End::LinkLost, _)) => Err(format!("answer to query {address} of a link that has ended")),
-            Some((End::TimedOut, source)) => Ok(Arc::clone(source)),
+            Some((End::TimedOut, source)) => Ok((Arc::clone(source), Timing::Late)),
         }
     }
 
@@ -199,9 +208,9 @@ mod tests {
     }
 
     impl Desk {
-        fn answer(&mut self, link: u64, status: u16, body: Value, after: u64) -> Result<Arc<str>, String> {
+        fn answer(&mut self, link: u64, status: u16, body: Value, after: u64) -> Result<Timing, String> {
             let at = self.start + Duration::from_secs(after);
-            self.ledger.answer(Answered { address: "a", link, status, body, at })
+            self.ledger.answer(Answered { address: "a", link, status, body, at }).map(|(_, timing)| timing)
         }
     }
 
@@ -243,7 +252,7 @@ mod tests {
         let mut desk = asked(TimerRestart::WithData);
         desk.answer(1, 100, json!([1]), 20).expect("in time");
         desk.answer(1, 100, json!([]), 45).expect("in time, but no data");
-        desk.answer(1, 200, Value::Null, 51).expect("late is not wrong");
+        assert_eq!(desk.answer(1, 200, Value::Null, 51), Ok(Timing::Late), "late is not wrong");
         let mut seen = Vec::new();
         while let Ok(progress) = desk.progress_rx.try_recv() {
             seen.push(progress);

@@ -73,6 +73,10 @@ pub(crate) struct Link {
     shared: Arc<Shared>,
     socket: Socket,
     pace: Pace,
+    /// When the next ping is sent, if ever.
+    ping_due: Option<Instant>,
+    /// When the connector has been silent for too long, if ever.
+    idle_due: Option<Instant>,
     /// While it is slow, when it takes the next message.
     rested: Instant,
     /// Acknowledgements that are not due yet, in the order of the messages they are for. Only the first
@@ -107,6 +111,8 @@ impl Link {
             shared,
             socket,
             pace: Pace::Normal,
+            ping_due: None,
+            idle_due: None,
             rested: Instant::now(),
             later: VecDeque::new(),
             outgoing_rx,
@@ -129,6 +135,8 @@ impl Link {
 
     async fn serve(&mut self, shutdown: CancellationToken) -> Ending {
         let mut stopped = pin!(shutdown.cancelled());
+        self.ping_due = self.shared.settings.ping_interval.map(|interval| Instant::now() + interval);
+        self.hears();
         loop {
             let (reads, writes) = self.pace.directions();
             let rests = self.rests();
@@ -145,11 +153,24 @@ impl Link {
                 Some(event) = self.events_rx.recv(), if takes => self.send(None, event, Vec::new()),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if writes && due.is_some() => self.acknowledge_due(),
                 () = sleep_until(self.rested), if rests => Flow::Continue(()),
+                () = at(self.ping_due), if writes => self.ping(),
+                // A silence that is the simulator's own, by order, is not the connector's.
+                () = at(self.idle_due), if reads => Flow::Break(Ending::Idle),
             };
             if let Flow::Break(ending) = flow {
                 return ending;
             }
         }
+    }
+
+    /// The connector has shown that it lives.
+    fn hears(&mut self) {
+        self.idle_due = self.shared.settings.idle_timeout.map(|timeout| Instant::now() + timeout);
+    }
+
+    fn ping(&mut self) -> Flow {
+        self.ping_due = self.shared.settings.ping_interval.map(|interval| Instant::now() + interval);
+        sent(self.socket.ping())
     }
 
     async fn obey(&mut self, order: Order) -> Flow {
@@ -159,6 +180,7 @@ impl Link {
                 self.settle().await;
                 self.pace = pace;
                 self.rest();
+                self.hears(); // what it said meanwhile has not been read
             }
         }
         Flow::Continue(())
@@ -190,6 +212,9 @@ impl Link {
     }
 
     fn take(&mut self, event: SocketEvent) -> Flow {
+        if matches!(event, SocketEvent::Frame(_)) {
+            self.hears();
+        }
         match event {
             SocketEvent::Frame(Message::Text(text)) => self.receive(FrameKind::Text, text.into()),
             SocketEvent::Frame(Message::Binary(bytes)) => self.receive(FrameKind::Binary, bytes),
@@ -227,6 +252,7 @@ impl Link {
                 Flow::Continue(())
             }
             Effect::Close(link) if link == self.id => Flow::Break(Ending::Cut(Cut::Close)),
+            Effect::Oversized => Flow::Break(Ending::Oversized),
             Effect::Tell(event) => {
                 self.shared.tell(event);
                 Flow::Continue(())
@@ -292,6 +318,14 @@ impl Pace {
     }
 }
 
+/// Waits for that moment, or for ever.
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
 fn sent(result: Result<(), Gone>) -> Flow {
     result.map_or(Flow::Break(Ending::Lost), Flow::Continue)
 }
@@ -303,6 +337,8 @@ async fn finish(socket: Socket, pace: Pace, ending: &Ending) {
         Ending::Cut(Cut::MidFrame) => socket.break_off().await,
         Ending::Cut(Cut::Close) if pace != Pace::Silent => socket.close(CloseCode::Normal, "").await,
         Ending::Stopped if pace != Pace::Silent => socket.close(CloseCode::Away, "going away").await,
+        Ending::Idle => socket.close(CloseCode::Away, "idle").await,
+        Ending::Oversized => socket.close(CloseCode::Size, "too large").await,
         Ending::Cut(Cut::Close) | Ending::Stopped | Ending::Lost => drop(socket),
     }
 }

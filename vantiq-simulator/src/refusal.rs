@@ -26,6 +26,15 @@ pub enum Refusal {
     UnknownSource,
     /// The source is not active.
     NotActive,
+    /// Any other, where one is known better.
+    Other {
+        /// Status of the message, 300 or above.
+        status: u16,
+        /// `code` in the error body.
+        code: String,
+        /// `message` in the error body.
+        message: String,
+    },
     /// This status and no body at all.
     BodyMissing(u16),
     /// No answer of any kind. [`Source::configure_now`](crate::Source::configure_now) can end the wait.
@@ -38,6 +47,7 @@ impl Refusal {
         let (code, message) = match self {
             Self::Silent => return None,
             Self::BodyMissing(status) => return Some(Status::bare(*status)),
+            Self::Other { status, code, message } => return Some(Status::failure(*status, code, message)),
             Self::NotActive => not_active(source),
             other => (CONNECT_FAILED, umbrella(source, &other.tail(source))),
         };
@@ -103,5 +113,9 @@ mod tests {
     fn a_refusal_without_body_is_only_a_status() {
         assert_eq!(text(&Refusal::BodyMissing(403)), r#"{"status":403}"#);
         assert_eq!(text(&Refusal::Silent), "");
+        let other = Refusal::Other { status: 409, code: "c".to_owned(), message: "m".to_owned() };
+        assert!(
+            text(&other).contains(r#""status":409"#) && text(&other).contains(r#""code":"c","message":"m""#)
+        );
     }
 }

@@ -15,9 +15,9 @@ use tracing::{debug, info, warn};
 use crate::acknowledge::{Acknowledge, AcknowledgeOrder, Candidate};
 use crate::envelope::{self, NAMESPACE, Status};
 use crate::inbound::Inbound;
-use crate::ledger::{Answered, Ledger};
+use crate::ledger::{Answered, Ledger, Timing};
 use crate::query::ErrorBody;
-use crate::refusal::Refusal;
+use crate::refusal::{CONNECT_FAILED, Refusal};
 use crate::script::Script;
 use crate::seat::{Admission, Applicant, Refused, Seat};
 use crate::settings::Settings;
@@ -38,6 +38,8 @@ pub(crate) enum Effect {
     Acknowledge(Acknowledgement),
     /// Close this link, which may be another one.
     Close(u64),
+    /// Close this link because the message was too large.
+    Oversized,
     /// Tell this subscriber, which mostly is another link.
     Tell(Event),
 }
@@ -116,6 +118,9 @@ impl Registry {
     /// Decides what a message leads to; `number` is the one it has in the recording.
     pub(crate) fn receive(&mut self, link: u64, number: u64, payload: &[u8], now: Instant) -> Outcome {
         if payload.len() > self.settings.inbound_limit {
+            if self.settings.close_oversized {
+                return Outcome { effects: vec![Effect::Oversized], ..Outcome::default() };
+            }
             return reply(&envelope::oversized(payload.len(), self.settings.inbound_limit));
         }
         match Inbound::parse(payload) {
@@ -192,6 +197,10 @@ impl Registry {
         let Some(source) = named_source(message) else {
             return self.violate(link, "sent a connectExtension that names no source");
         };
+        if self.settings.one_source_per_link && self.holds_another(link, source) {
+            let what = "The connection is used for another source.";
+            return self.refuse(link, &Status::failure(400, CONNECT_FAILED, what).echo(self.echoed(message)));
+        }
         let who = Applicant { link, secret: message.reconnect_secret().map(str::to_owned) };
         let any_source = self.settings.any_source;
         match self.seat(source).admit(who, any_source) {
@@ -204,6 +213,11 @@ impl Registry {
                 self.turned_down(link, source, message, &refusal)
             }
         }
+    }
+
+    /// Whether the link holds another source than this one.
+    fn holds_another(&self, link: u64, source: &str) -> bool {
+        self.seats.iter().any(|(name, seat)| &**name != source && seat.is_held_by(link))
     }
 
     fn admitted(&self, source: &str, message: &Inbound<'_>, evicted: Option<u64>) -> Outcome {
@@ -244,6 +258,10 @@ impl Registry {
         let Some(name) = held.map(|(name, _)| Arc::clone(name)) else {
             return reply(&not_open(source).echo(self.echoed(message)));
         };
+        if self.settings.only_objects && !message.object.is_some_and(|event| event.get().starts_with('{')) {
+            let refused = Status::failure(400, "io.vantiq.server.error", "An event must be an object.");
+            return reply(&refused.echo(self.echoed(message)));
+        }
         let settings = Arc::clone(&self.settings);
         let candidate = Candidate { link, number, event: message.object };
         let judgement = self.seat(source).judge(&settings.acknowledge, candidate);
@@ -316,7 +334,11 @@ impl Registry {
         }
         let configuration_error = configuration_error(status, &body);
         match self.queries.answer(Answered { address, link, status, body, at: now }) {
-            Ok(source) => {
+            Ok((_, Timing::Late)) if self.settings.refuse_late_answers => {
+                let what = format!("The query with the reply address {address} is over.");
+                reply(&Status::failure(400, "io.vantiq.sourcemgr.request.timeout", &what))
+            }
+            Ok((source, _)) => {
                 if status != 100 {
                     self.seat(&source).story.configuration_error = configuration_error;
                 }

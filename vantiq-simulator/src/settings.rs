@@ -35,6 +35,13 @@ pub(crate) struct Settings {
     pub(crate) query_timeout: Duration,
     pub(crate) timer_restart: TimerRestart,
     pub(crate) inbound_limit: usize,
+    pub(crate) close_oversized: bool,
+    pub(crate) one_source_per_link: bool,
+    pub(crate) refuse_late_answers: bool,
+    pub(crate) only_objects: bool,
+    /// Both for ever where nobody said otherwise.
+    pub(crate) ping_interval: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
     pub(crate) recording_limit: usize,
     pub(crate) deadline: Duration,
 }
@@ -54,6 +61,12 @@ impl Default for Settings {
             query_timeout: QUERY_TIMEOUT,
             timer_restart: TimerRestart::default(),
             inbound_limit: INBOUND_LIMIT,
+            close_oversized: false,
+            one_source_per_link: false,
+            refuse_late_answers: false,
+            only_objects: false,
+            ping_interval: None,
+            idle_timeout: None,
             recording_limit: RECORDING_LIMIT,
             deadline: DEADLINE,
         }

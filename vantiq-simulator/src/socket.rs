@@ -139,6 +139,11 @@ impl Socket {
         })
     }
 
+    /// Sends a ping.
+    pub(crate) fn ping(&mut self) -> Result<(), Gone> {
+        self.feed(Message::Ping(Bytes::new()))
+    }
+
     /// Sends one message as several continuation frames.
     pub(crate) fn send_fragmented(&mut self, text: &[u8]) -> Result<(), Gone> {
         let pieces: Vec<_> = text.chunks(text.len().div_ceil(FRAGMENTS).max(1)).collect();

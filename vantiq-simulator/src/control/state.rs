@@ -173,6 +173,7 @@ fn refusal_word(refusal: &Refusal) -> &'static str {
         Refusal::NoAssociatedStream => "no-stream",
         Refusal::OwnershipTimeout => "ownership-timeout",
         Refusal::NotActive => "not-active",
+        Refusal::Other { .. } => "other",
         Refusal::BodyMissing(_) => "no-body",
         Refusal::Silent => "no-answer",
     }

@@ -212,3 +212,32 @@ async fn a_connector_that_breaks_the_websocket_protocol_loses_its_link() {
     simulator.source("thermostat").wait_detached().await.expect("the link ends");
     assert_eq!(simulator.link_ends()[0].ending, Ending::Lost);
 }
+
+#[tokio::test]
+async fn a_server_may_ping_and_close_who_is_idle() {
+    const IDLE: Duration = Duration::from_millis(500);
+    let builder = Simulator::builder().any_source(true).ping_interval(IDLE / 10).idle_timeout(IDLE);
+    let simulator = builder.start().await.expect("a free port");
+    let mut client = Client::attached(&simulator, "any").await;
+    // The client answers each ping when it reads on, so it is not idle.
+    for _ in 0..15 {
+        assert!(matches!(client.next_frame().await, Message::Ping(_)));
+    }
+    assert_eq!(simulator.links(), 1);
+    // One that does not read answers nothing.
+    simulator
+        .wait_for("the link to be closed", |simulator| simulator.links() == 0)
+        .await
+        .expect("it is idle");
+    assert_eq!(simulator.link_ends()[0].ending, Ending::Idle);
+}
+
+#[tokio::test]
+async fn a_server_may_close_over_what_is_too_large() {
+    let builder = Simulator::builder().any_source(true).inbound_limit(1_000).close_oversized(true);
+    let simulator = builder.start().await.expect("a free port");
+    let mut client = Client::attached(&simulator, "any").await;
+    client.notify("any", json!("x".repeat(1_000))).await;
+    assert_eq!(client.end().await, End::Close(1009));
+    assert_eq!(simulator.link_ends()[0].ending, Ending::Oversized);
+}

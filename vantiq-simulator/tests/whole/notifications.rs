@@ -230,3 +230,15 @@ async fn unreadable_messages_and_unknown_operations_are_violations() {
     assert!(violations[0].contains("cannot be read") && violations[1].contains("`dance`"), "{violations:?}");
     assert_eq!(simulator.received()[2].text, "Vantiq-Ping");
 }
+
+#[tokio::test]
+async fn a_server_may_want_objects() {
+    let simulator =
+        Simulator::builder().any_source(true).only_objects(true).start().await.expect("a free port");
+    let mut client = Client::attached(&simulator, "any").await;
+    for (event, status) in [(json!([1]), 400), (json!("text"), 400), (json!({}), 200)] {
+        client.notify("any", event).await;
+        assert_eq!(client.next().await["status"], status);
+    }
+    assert_eq!(simulator.source("any").notification_count(), 1);
+}

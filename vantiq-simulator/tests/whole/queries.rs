@@ -130,3 +130,15 @@ async fn a_query_ends_with_its_link() {
     let noted = simulator.wait_for("a violation", |simulator| !simulator.violations().is_empty()).await;
     noted.expect("a replayed answer is noted");
 }
+
+#[tokio::test]
+async fn a_late_answer_is_refused_where_asked_to() {
+    let builder = Simulator::builder().any_source(true).query_timeout(Duration::from_millis(1));
+    let simulator = builder.refuse_late_answers(true).start().await.expect("a free port");
+    let mut client = Client::attached(&simulator, "any").await;
+    simulator.source("any").query(json!({})).await.expect_err("nobody answers");
+    let query = client.next().await;
+    client.answer(&query, 200, json!({})).await;
+    assert_eq!(client.next().await["body"][0]["code"], "io.vantiq.sourcemgr.request.timeout");
+    assert!(simulator.violations().is_empty());
+}

@@ -1,7 +1,7 @@
 //! One holder per source, and `reconnectSecret` (PROTOCOL section 5).
 
 use serde_json::json;
-use vantiq_simulator::{Cut, Ending};
+use vantiq_simulator::{Cut, Ending, Simulator};
 
 use crate::client::{Client, End, connect, simulator};
 
@@ -68,4 +68,15 @@ async fn one_socket_may_carry_several_sources() {
     assert_eq!(client.next().await["object"], json!({"config": {"bar": 2}}));
     simulator.source("boiler").publish(json!(1)).await.expect("it is attached");
     assert_eq!(client.next().await["resourceId"], "boiler");
+}
+
+#[tokio::test]
+async fn a_server_may_want_a_socket_for_each_source() {
+    let builder = Simulator::builder().any_source(true).one_source_per_link(true);
+    let simulator = builder.start().await.expect("a free port");
+    let mut client = Client::attached(&simulator, "one").await;
+    client.send(connect("another", Some("secret"))).await;
+    assert_eq!(client.next().await["status"], 400);
+    client.send(connect("one", Some("secret"))).await;
+    assert_eq!(client.next().await["op"], "configureExtension");
 }
