@@ -1,4 +1,4 @@
-//! The command line.
+//! [`Options`]: what the simulator shall be like when it is served.
 
 use std::collections::BTreeMap;
 use std::io;
