@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::cut::Cut;
 use crate::error::SimulatorError;
+use crate::json_text::{Slip, json_text};
 use crate::query::PendingQuery;
 use crate::simulator::Simulator;
 use crate::source::Source;
@@ -139,21 +140,14 @@ impl FromStr for Command {
 }
 
 fn parse_json(text: &str) -> Result<Value, String> {
-    if text.is_empty() {
-        return Err(r#"the JSON is missing; write it behind the name, such as {"target": 23}"#.to_owned());
-    }
-    serde_json::from_str(text).map_err(|error| {
-        // As VAIL and Python have them: without quotes, or in single ones.
-        let found = error.column().checked_sub(1).and_then(|at| text.as_bytes().get(at));
-        let is_word = found.is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'\'');
-        let hint = if error.is_eof() {
-            "; write all of it on this line"
-        } else if is_word {
-            r#"; write keys and texts in double quotes, such as {"target": 23}"#
-        } else {
-            ""
+    json_text(text).map_err(|error| {
+        let hint = match error.slip {
+            Some(Slip::Missing) => r#"; write it behind the name, such as {"target": 23}"#,
+            Some(Slip::Unfinished) => "; write all of it on this line",
+            Some(Slip::Unquoted) => r#"; write keys and texts in double quotes, such as {"target": 23}"#,
+            None => "",
         };
-        format!("not JSON: {error}{hint}")
+        format!("{error}{hint}")
     })
 }
 

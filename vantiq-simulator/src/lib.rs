@@ -76,6 +76,7 @@ mod guard;
 mod hostile;
 mod http;
 mod inbound;
+mod json_text;
 mod ledger;
 mod link;
 mod query;
@@ -103,6 +104,9 @@ pub use desk::Desk;
 pub use error::{SimulatorError, SimulatorErrorKind};
 pub use fault::{BlackHole, CutKind, CutRecord, Direction, FaultProxy, FaultProxyBuilder, Line, RefuseBy};
 pub use hostile::HostileFrames;
+/// For the program; no part of the API.
+#[doc(hidden)]
+pub use json_text::{NotJson, Slip, json_text};
 pub use query::{ErrorBody, PendingQuery, QueryReply};
 pub use recording::{FrameKind, Notification, Received};
 pub use refusal::Refusal;
