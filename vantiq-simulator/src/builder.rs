@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::acknowledge::{Acknowledge, AcknowledgeOrder};
 use crate::error::{SimulatorError, SimulatorErrorKind};
+#[cfg(feature = "kept-token")]
+use crate::kept_token::{Keeping, TokenFile};
 use crate::ledger::TimerRestart;
 use crate::recording::FrameKind;
 use crate::registry::Registry;
@@ -23,12 +25,23 @@ pub struct SimulatorBuilder {
     sources: Vec<(String, Value)>,
     address: IpAddr,
     port: u16,
+    token_origin: TokenOrigin,
+}
+
+/// Where the access token comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TokenOrigin {
+    Random,
+    Given,
+    #[cfg(feature = "kept-token")]
+    Kept,
 }
 
 impl Default for SimulatorBuilder {
     fn default() -> Self {
         let address = Ipv4Addr::LOCALHOST.into();
-        Self { settings: Settings::default(), sources: Vec::new(), address, port: 0 }
+        let token_origin = TokenOrigin::Random;
+        Self { settings: Settings::default(), sources: Vec::new(), address, port: 0, token_origin }
     }
 }
 
@@ -51,6 +64,21 @@ impl SimulatorBuilder {
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.settings.token = token.into();
+        self.token_origin = TokenOrigin::Given;
+        self
+    }
+
+    /// Uses the access token that is kept for the port, unless [`token`](Self::token) gives one; see
+    /// [`kept_token`](crate::kept_token) for where. One that is made now is kept there: for good where the port was
+    /// chosen, and as long as the simulator lives where it took a free one.
+    ///
+    /// A token that cannot be kept, or that others could read, is a warning in the log: there is a new one then.
+    #[cfg(feature = "kept-token")]
+    #[must_use]
+    pub fn kept_token(mut self) -> Self {
+        if self.token_origin != TokenOrigin::Given {
+            self.token_origin = TokenOrigin::Kept;
+        }
         self
     }
 
@@ -211,15 +239,37 @@ impl SimulatorBuilder {
     ///
     /// [`Listen`](crate::SimulatorErrorKind::Listen) when the port is taken,
     /// [`Remote`](crate::SimulatorErrorKind::Remote) when the address can be reached by others and that is not allowed.
-    pub async fn start(self) -> Result<Simulator, SimulatorError> {
+    #[cfg_attr(not(feature = "kept-token"), expect(unused_mut, reason = "nothing is recalled then"))]
+    pub async fn start(mut self) -> Result<Simulator, SimulatorError> {
         if !(self.address.is_loopback() || self.settings.allow_remote) {
             return Err(SimulatorErrorKind::Remote { address: self.address }.into());
         }
+        #[cfg(feature = "kept-token")]
+        let keeping = self.keeping();
         let settings = Arc::new(self.settings);
         let registry = Registry::new(Arc::clone(&settings), self.sources);
         let shared = Arc::new(Shared::new(settings, registry));
         let address = SocketAddr::from((self.address, self.port));
         let (server, address) = Server::start(address, Arc::clone(&shared)).await?;
-        Ok(Simulator::new(shared, server, address))
+        let simulator = Simulator::new(shared, server, address);
+        #[cfg(feature = "kept-token")]
+        let simulator = simulator.keeping_token(keeping);
+        Ok(simulator)
+    }
+
+    /// Recalls the token if one is kept, and says what is to be done with it once the port is taken.
+    #[cfg(feature = "kept-token")]
+    fn keeping(&mut self) -> Keeping {
+        match (self.token_origin, self.port) {
+            (TokenOrigin::Random | TokenOrigin::Given, _) => Keeping::Nothing,
+            (TokenOrigin::Kept, 0) => Keeping::ForNow,
+            (TokenOrigin::Kept, port) => match TokenFile::of_port(port).and_then(|file| file.recall()) {
+                Some(token) => {
+                    self.settings.token = token;
+                    Keeping::Nothing
+                }
+                None => Keeping::ForGood,
+            },
+        }
     }
 }

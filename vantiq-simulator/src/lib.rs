@@ -77,6 +77,8 @@ mod hostile;
 mod http;
 mod inbound;
 mod json_text;
+#[cfg(feature = "kept-token")]
+mod kept_token;
 mod ledger;
 mod link;
 mod query;
@@ -107,6 +109,8 @@ pub use hostile::HostileFrames;
 /// For the program; no part of the API.
 #[doc(hidden)]
 pub use json_text::{NotJson, Slip, json_text};
+#[cfg(feature = "kept-token")]
+pub use kept_token::kept_token;
 pub use query::{ErrorBody, PendingQuery, QueryReply};
 pub use recording::{FrameKind, Notification, Received};
 pub use refusal::Refusal;

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::builder::SimulatorBuilder;
 use crate::cut::{Cut, LinkEnd};
 use crate::error::SimulatorError;
+#[cfg(feature = "kept-token")]
+use crate::kept_token::{Keeping, TokenLease};
 use crate::link::Order;
 use crate::recording::Received;
 use crate::server::Server;
@@ -22,6 +24,9 @@ pub struct Simulator {
     shared: Arc<Shared>,
     server: Mutex<Option<Server>>,
     address: SocketAddr,
+    /// Held for what its end does.
+    #[cfg(feature = "kept-token")]
+    _lease: Option<TokenLease>,
 }
 
 impl fmt::Debug for Simulator {
@@ -38,7 +43,20 @@ impl Simulator {
     }
 
     pub(crate) fn new(shared: Arc<Shared>, server: Server, address: SocketAddr) -> Self {
-        Self { shared, server: Mutex::new(Some(server)), address }
+        Self {
+            shared,
+            server: Mutex::new(Some(server)),
+            address,
+            #[cfg(feature = "kept-token")]
+            _lease: None,
+        }
+    }
+
+    /// Keeps the token for the port that it has.
+    #[cfg(feature = "kept-token")]
+    pub(crate) fn keeping_token(self, keeping: Keeping) -> Self {
+        let lease = keeping.keep(self.address.port(), self.token());
+        Self { _lease: lease, ..self }
     }
 
     /// `http://127.0.0.1:PORT`, to be used as `targetServer`.

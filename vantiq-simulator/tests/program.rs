@@ -12,6 +12,9 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
+/// Where tokens are kept in place of the user's folder.
+const TOKENS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/tokens");
+
 /// A running program.
 struct Program {
     child: Child,
@@ -70,6 +73,11 @@ impl Program {
         stream
     }
 
+    async fn quit(mut self) {
+        self.type_in("quit").await;
+        assert_eq!(self.exit_code().await, Some(0));
+    }
+
     async fn exit_code(mut self) -> Option<i32> {
         within(self.child.wait()).await.expect("it was started").code()
     }
@@ -78,6 +86,7 @@ impl Program {
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vantiq-simulator"));
     command.args(arguments).kill_on_drop(true).stderr(Stdio::null());
+    command.env("VANTIQ_SIMULATOR_TOKENS", TOKENS);
     command
 }
 
@@ -198,4 +207,27 @@ async fn a_refused_token_is_logged_and_not_shown() {
         "{log}"
     );
     assert!(!log.contains("canary"), "{log}");
+}
+
+#[tokio::test]
+async fn the_token_of_a_port_stays_the_same() {
+    let mut first = Program::start(&["--port", "0"]);
+    let address = first.line("targetServer=http://").await;
+    let once = first.line("authToken=").await;
+    let port = address.rsplit_once(':').expect("it has a port").1;
+    let file = std::path::Path::new(TOKENS).join(format!("{port}.token"));
+    assert_eq!(std::fs::read_to_string(&file).expect("it is kept").trim(), once);
+    first.quit().await;
+    assert!(!file.exists(), "nobody asks for a port by chance again");
+
+    let mut second = Program::start(&["--port", port]);
+    let token = second.line("authToken=").await;
+    assert_ne!(token, once);
+    second.quit().await;
+    let mut third = Program::start(&["--port", port]);
+    assert_eq!(third.line("authToken=").await, token);
+    third.quit().await;
+    let mut fourth = Program::start(&["--port", port, "--token", "given"]);
+    assert_eq!(fourth.line("authToken=").await, "given");
+    assert_eq!(std::fs::read_to_string(&file).expect("it is kept").trim(), token);
 }

@@ -34,7 +34,7 @@ pub(crate) struct Options {
     #[arg(long)]
     allow_remote: bool,
 
-    /// Access token that connectors and applications must present; default is a random one
+    /// Access token that connectors and applications must present; default is the one kept for the port
     #[arg(long)]
     token: Option<String>,
 
@@ -112,9 +112,10 @@ impl Options {
             .connect_acknowledgements(self.connect_acknowledgements, AcknowledgeOrder::BeforeConfiguration)
             .request_id_headers(self.request_id_headers)
             .recording_limit(RECORDING_LIMIT);
-        if let Some(token) = self.token {
-            builder = builder.token(token);
-        }
+        builder = match self.token {
+            Some(token) => builder.token(token),
+            None => builder.kept_token(),
+        };
         if let Some((user, password)) = self.login {
             builder = builder.login(user, password);
         }
