@@ -1,113 +1,14 @@
-//! The program as a person or a supervisor starts it.
+//! Serving, as a person or a supervisor starts it.
 
-use std::process::Stdio;
-use std::time::Duration;
+use serde_json::json;
+use tokio::net::TcpListener;
 
-use futures_util::{SinkExt, StreamExt};
-use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
-
-/// Where tokens are kept in place of the user's folder.
-const TOKENS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/tokens");
-
-/// A running program.
-struct Program {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: Lines<BufReader<ChildStdout>>,
-}
-
-impl Program {
-    fn start(arguments: &[&str]) -> Self {
-        Self::spawn(command(arguments))
-    }
-
-    fn spawn(mut command: Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program exists");
-        let stdout = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        Self { stdin: child.stdin.take(), stdout, child }
-    }
-
-    /// The rest of the first line that starts like this.
-    async fn line(&mut self, start: &str) -> String {
-        loop {
-            let line =
-                within(self.stdout.next_line()).await.expect("it is text").expect("there are more lines");
-            if let Some(rest) = line.trim_start().strip_prefix(start) {
-                return rest.to_owned();
-            }
-        }
-    }
-
-    async fn type_in(&mut self, line: &str) {
-        let stdin = self.stdin.as_mut().expect("it was not closed");
-        within(stdin.write_all(format!("{line}\n").as_bytes())).await.expect("it listens");
-    }
-
-    /// A link to the program, and the program's token.
-    async fn dial(&mut self) -> (WebSocketStream<TcpStream>, String) {
-        let address = self.line("targetServer=http://").await;
-        let token = self.line("authToken=").await;
-        let connection = within(TcpStream::connect(&address)).await.expect("it listens");
-        let url = format!("ws://{address}/api/v1/wsock/websocket");
-        let (stream, _) =
-            within(tokio_tungstenite::client_async(url, connection)).await.expect("it upgrades");
-        (stream, token)
-    }
-
-    /// A connector attached to a source.
-    async fn attach(&mut self, source: &str) -> WebSocketStream<TcpStream> {
-        let (mut stream, token) = self.dial().await;
-        let validate = json!({"op": "validate", "resourceName": "system.credentials", "object": token});
-        let connect = json!({"op": "connectExtension", "resourceName": "sources", "resourceId": source});
-        for message in [validate, connect] {
-            send(&mut stream, &message).await;
-            next(&mut stream).await;
-        }
-        stream
-    }
-
-    async fn quit(mut self) {
-        self.type_in("quit").await;
-        assert_eq!(self.exit_code().await, Some(0));
-    }
-
-    async fn exit_code(mut self) -> Option<i32> {
-        within(self.child.wait()).await.expect("it was started").code()
-    }
-}
-
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vantiq-simulator"));
-    command.args(arguments).kill_on_drop(true).stderr(Stdio::null());
-    command.env("VANTIQ_SIMULATOR_TOKENS", TOKENS);
-    command
-}
-
-async fn send(stream: &mut WebSocketStream<TcpStream>, message: &Value) {
-    within(stream.send(Message::text(message.to_string()))).await.expect("the link is open");
-}
-
-async fn next(stream: &mut WebSocketStream<TcpStream>) -> Value {
-    let frame = within(stream.next()).await.expect("there is a message").expect("the link is open");
-    serde_json::from_slice(&frame.into_data()).expect("messages are JSON")
-}
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(10), future).await.expect("it happens in time")
-}
+use crate::process::{Outcome, Program, TOKENS, command, next, outcome, send, within};
 
 /// Exit code and complaint of a program that is not expected to start.
 async fn failure(arguments: &[&str]) -> (Option<i32>, String) {
-    let output =
-        within(command(arguments).stderr(Stdio::piped()).output()).await.expect("the program exists");
-    (output.status.code(), String::from_utf8(output.stderr).expect("complaints are text"))
+    let Outcome { code, err, .. } = outcome(command(arguments)).await;
+    (code, err)
 }
 
 #[tokio::test]
@@ -146,9 +47,7 @@ async fn a_signal_ends_it_with_exit_code_0() {
     for signal in ["-TERM", "-INT"] {
         let mut program = Program::start(&["--port", "0"]);
         program.line("Type `help`").await;
-        let id = program.child.id().expect("it runs").to_string();
-        let sent = within(Command::new("kill").args([signal, &id]).status()).await;
-        assert!(sent.expect("there is a `kill`").success());
+        program.signal(signal).await;
         assert_eq!(program.exit_code().await, Some(0), "{signal}");
     }
 }
@@ -191,9 +90,7 @@ async fn unlisted_sources_are_refused_where_asked_to() {
 
 #[tokio::test]
 async fn a_refused_token_is_logged_and_not_shown() {
-    let mut with_log = command(&["--port", "0"]);
-    with_log.stderr(Stdio::piped()).env_remove("RUST_LOG");
-    let mut program = Program::spawn(with_log);
+    let mut program = Program::spawn(command(&["--port", "0"]));
     let (mut connector, _) = program.dial().await;
     let validate = json!({"op": "validate", "resourceName": "system.credentials", "object": "canary"});
     send(&mut connector, &validate).await;
@@ -212,8 +109,7 @@ async fn a_refused_token_is_logged_and_not_shown() {
 #[tokio::test]
 async fn the_token_of_a_port_stays_the_same() {
     let mut first = Program::start(&["--port", "0"]);
-    let address = first.line("targetServer=http://").await;
-    let once = first.line("authToken=").await;
+    let (address, once) = first.greeting().await;
     let port = address.rsplit_once(':').expect("it has a port").1;
     let file = std::path::Path::new(TOKENS).join(format!("{port}.token"));
     assert_eq!(std::fs::read_to_string(&file).expect("it is kept").trim(), once);
