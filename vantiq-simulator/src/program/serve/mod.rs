@@ -1,0 +1,66 @@
+//! Serving: a simulator, and the person in front of it.
+//!
+//! [`Desk`] is what can be typed while it runs. It ends with `quit` or a signal.
+
+mod options;
+
+use std::io::{self, IsTerminal, Write as _};
+
+use tracing_subscriber::EnvFilter;
+use vantiq_simulator::{Desk, Simulator};
+
+pub(super) use self::options::Options;
+
+use super::error::complain;
+use super::exit::Exit;
+use super::signals::signals;
+
+#[tokio::main]
+pub(super) async fn run(options: Options) -> Exit {
+    log_to_stderr();
+    let builder = match options.into_builder() {
+        Ok(builder) => builder,
+        Err(error) => return end(&error, Exit::Usage),
+    };
+    let simulator = match builder.start().await {
+        Ok(simulator) => simulator,
+        Err(error) => return end(&error, Exit::NotDone),
+    };
+    let signalled = match signals() {
+        Ok(signalled) => signalled,
+        Err(error) => return end(&error, Exit::NotDone),
+    };
+    greet(&simulator);
+    tokio::select! {
+        () = Desk::new(&simulator).run() => {}
+        () = signalled => {}
+    }
+    if let Err(error) = simulator.stop().await {
+        complain(&error);
+    }
+    Exit::Done
+}
+
+fn end(error: &dyn std::error::Error, exit: Exit) -> Exit {
+    complain(error);
+    exit
+}
+
+/// Says where it is and what to do next; a closed standard output is no reason to stop.
+fn greet(simulator: &Simulator) {
+    let (url, token, config) = (simulator.url(), simulator.token(), simulator.server_config());
+    let mut out = io::stdout().lock();
+    let greeted = write!(
+        out,
+        "A Vantiq server is simulated at {url}\nAccess token: {token}\n\nThe server.config to paste:\n\n{config}\n\
+         Type `help` for what can be done here; Ctrl-C ends it.\n\n"
+    );
+    let _ = greeted.and_then(|()| out.flush());
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Colours are for people; a file or a pipe would only show their codes.
+    format.with_ansi(io::stderr().is_terminal()).with_target(false).compact().init();
+}
