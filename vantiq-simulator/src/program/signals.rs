@@ -1,4 +1,4 @@
-//! [`signals`]: a signal is how what has no end is ended.
+//! [`signals`] and [`on_signal`]: a signal is how what has no end is ended.
 
 use std::io;
 
@@ -23,4 +23,18 @@ pub(super) fn signals() -> io::Result<impl Future<Output = ()> + Send + 'static>
     Ok(async move {
         interrupt.recv().await;
     })
+}
+
+/// Listens from now on, and does this once at the first signal, in a thread of its own that ends with the process.
+pub(super) fn on_signal(then: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let signalled = {
+        let _entered = runtime.enter();
+        signals()?
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(signalled);
+        then();
+    });
+    Ok(())
 }

@@ -1,4 +1,7 @@
 //! The program, each time as a process of its own.
 
+mod commands;
+mod faults;
 mod process;
 mod serving;
+mod tap;

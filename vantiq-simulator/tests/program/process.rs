@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -31,6 +31,7 @@ pub(crate) struct Program {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
+    pub(crate) out: String,
     pub(crate) err: String,
 }
 
@@ -48,6 +49,13 @@ impl Program {
         Self { stdin: child.stdin.take(), stdout, child, greeting: None }
     }
 
+    /// A simulator on a free port with a source `thermostat`, and a connector attached to that.
+    pub(crate) async fn with_thermostat() -> (Self, Connector) {
+        let mut program = Self::start(&["--port", "0", "--source", r#"thermostat={"unit":"celsius"}"#]);
+        let connector = program.attach("thermostat").await;
+        (program, connector)
+    }
+
     /// The rest of the first line that starts like this.
     pub(crate) async fn line(&mut self, start: &str) -> String {
         loop {
@@ -60,6 +68,12 @@ impl Program {
 
     pub(crate) async fn next_line(&mut self) -> Option<String> {
         within(self.stdout.next_line()).await.expect("it is text")
+    }
+
+    /// The next line, which is JSON.
+    pub(crate) async fn next_json(&mut self) -> Value {
+        let line = self.next_line().await.expect("there are more lines");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
     pub(crate) async fn type_in(&mut self, line: &str) {
@@ -97,6 +111,35 @@ impl Program {
         stream
     }
 
+    /// A command for this simulator.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let (address, _) = self.greeting.as_ref().expect("the greeting was read");
+        let mut command = command(arguments);
+        command.args(["--url", &format!("http://{address}")]);
+        command
+    }
+
+    /// What came of a command for this simulator.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> impl Future<Output = Outcome> + use<> {
+        outcome(self.command(arguments))
+    }
+
+    /// The state of the first source, as `sources` has it.
+    pub(crate) async fn state(&self) -> Value {
+        let mut states: Value =
+            serde_json::from_str(&self.ask(&["sources", "--json"]).await.out).expect("it is JSON");
+        states[0].take()
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.greeting.as_ref().expect("the greeting was read").1
+    }
+
+    /// The process, of which nobody reads any more.
+    pub(crate) fn deafened(self) -> Child {
+        self.child
+    }
+
     #[cfg(unix)]
     pub(crate) async fn signal(&self, signal: &str) {
         let id = self.child.id().expect("it runs").to_string();
@@ -111,6 +154,17 @@ impl Program {
 
     pub(crate) async fn exit_code(mut self) -> Option<i32> {
         within(self.child.wait()).await.expect("it was started").code()
+    }
+
+    /// Waits for its end; the lines that were read already are not in it.
+    pub(crate) async fn outcome(mut self) -> Outcome {
+        let mut out = String::new();
+        while let Some(line) = self.next_line().await {
+            out += &line;
+            out.push('\n');
+        }
+        let err = text_of(self.child.stderr.take()).await;
+        Outcome { code: self.exit_code().await, out, err }
     }
 }
 
@@ -127,15 +181,32 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 pub(crate) async fn outcome(mut command: Command) -> Outcome {
     let output = within(command.output()).await.expect("the program exists");
     let text = |bytes| String::from_utf8(bytes).expect("it says text");
-    Outcome { code: output.status.code(), err: text(output.stderr) }
+    Outcome { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// All that comes out of a pipe.
+pub(crate) async fn text_of(pipe: Option<ChildStderr>) -> String {
+    let mut text = String::new();
+    within(pipe.expect("it is piped").read_to_string(&mut text)).await.expect("it says text");
+    text
 }
 
 pub(crate) fn connect(source: &str) -> Value {
     json!({"op": "connectExtension", "resourceName": "sources", "resourceId": source})
 }
 
+pub(crate) fn notification(source: &str, object: &Value) -> Value {
+    json!({"op": "notification", "resourceName": "sources", "resourceId": source, "object": object})
+}
+
 pub(crate) async fn send(stream: &mut Connector, message: &Value) {
     within(stream.send(Message::text(message.to_string()))).await.expect("the link is open");
+}
+
+/// Answers a query.
+pub(crate) async fn answer(stream: &mut Connector, query: &Value, status: u16, body: Value) {
+    let headers = json!({"X-Reply-Address": query["messageHeaders"]["REPLY_ADDR_HEADER"]});
+    send(stream, &json!({"status": status, "headers": headers, "body": body})).await;
 }
 
 pub(crate) async fn next(stream: &mut Connector) -> Value {

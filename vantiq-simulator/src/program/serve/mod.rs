@@ -4,8 +4,9 @@
 
 mod options;
 
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, Write as _};
 
+use anstream::{AutoStream, ColorChoice};
 use tracing_subscriber::EnvFilter;
 use vantiq_simulator::{Desk, Simulator};
 
@@ -36,13 +37,13 @@ pub(super) async fn run(options: Options) -> Exit {
         () = signalled => {}
     }
     if let Err(error) = simulator.stop().await {
-        complain(&error);
+        complain(&error, "");
     }
     Exit::Done
 }
 
 fn end(error: &dyn std::error::Error, exit: Exit) -> Exit {
-    complain(error);
+    complain(error, "");
     exit
 }
 
@@ -62,5 +63,6 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // Colours are for people; a file or a pipe would only show their codes.
-    format.with_ansi(io::stderr().is_terminal()).with_target(false).compact().init();
+    let has_colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
+    format.with_ansi(has_colours).with_target(false).compact().init();
 }

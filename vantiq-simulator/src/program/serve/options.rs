@@ -6,22 +6,22 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+
+use super::super::place::{PORT, token_of_environment};
 use vantiq_simulator::{Acknowledge, AcknowledgeOrder, Simulator, SimulatorBuilder};
 
-/// Where it listens unless told otherwise; 8080 is what real servers use.
-const PORT: u16 = 8081;
+// Not a comment: Clap would show the marks that it needs.
+const TOKEN_HELP: &str = "Access token that connectors and applications must present; default is that of \
+                          VANTIQ_SIMULATOR_TOKEN, or else the one that is kept for the port";
 /// Nobody looks at what was received long ago.
 const RECORDING_LIMIT: usize = 1 << 20;
 
-/// A Vantiq server on your desk, to develop and test connectors against.
-///
-/// Listens on 127.0.0.1 unless told otherwise. Type `help` while it runs.
-#[derive(Debug, Parser)]
-#[command(version)]
+/// Options of the simulator that is to be.
+#[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub(crate) struct Options {
+pub(in crate::program) struct Options {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = PORT)]
     port: u16,
@@ -34,8 +34,7 @@ pub(crate) struct Options {
     #[arg(long)]
     allow_remote: bool,
 
-    /// Access token that connectors and applications must present; default is the one kept for the port
-    #[arg(long)]
+    #[arg(long, help = TOKEN_HELP)]
     token: Option<String>,
 
     /// A user and a password with which applications may log in
@@ -88,7 +87,7 @@ enum Acknowledged {
 
 /// The file of `--sources` cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SourcesFileError {
+pub(in crate::program) enum SourcesFileError {
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{} must be an object of source names and configuration documents", path.display())]
@@ -101,7 +100,7 @@ impl Options {
     /// # Errors
     ///
     /// When the file of sources cannot be read or understood.
-    pub(crate) fn into_builder(self) -> Result<SimulatorBuilder, SourcesFileError> {
+    pub(in crate::program) fn into_builder(self) -> Result<SimulatorBuilder, SourcesFileError> {
         let mut builder = Simulator::builder()
             .address(self.address)
             .allow_remote(self.allow_remote)
@@ -112,7 +111,7 @@ impl Options {
             .connect_acknowledgements(self.connect_acknowledgements, AcknowledgeOrder::BeforeConfiguration)
             .request_id_headers(self.request_id_headers)
             .recording_limit(RECORDING_LIMIT);
-        builder = match self.token {
+        builder = match self.token.or_else(token_of_environment) {
             Some(token) => builder.token(token),
             None => builder.kept_token(),
         };
@@ -171,12 +170,6 @@ fn parse_seconds(argument: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        use clap::CommandFactory;
-        Options::command().debug_assert();
-    }
 
     #[test]
     fn a_source_is_a_name_with_or_without_configuration() {

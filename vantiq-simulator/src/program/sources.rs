@@ -1,0 +1,192 @@
+//! `sources`: who is there, and how they are.
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::error::ProgramError;
+use super::exit::Exit;
+use super::output::{BAD, DIM, GOOD, PENDING, PLAIN, count, json_line, note, people, plain};
+use super::place::Place;
+use super::table::{Cell, Table};
+
+const EXAMPLES: &str = r#"Examples:
+  vantiq-simulator sources
+  vantiq-simulator sources --json | jq -r '.[] | select(.state == "waiting") | .name'
+
+With --json it prints one array with an object for each source: name, config, active, state (waiting, connected,
+reconnecting or inactive), since, link, sessions, notifications, lastNotification, lastRefusal, configurationError,
+acknowledge, refusing, pace. Times are milliseconds since 1970."#;
+
+/// Lists sources.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Sources {
+    /// Print the states as one JSON array
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What a person is told of it all.
+#[derive(Debug, Deserialize)]
+struct State {
+    now: f64,
+    violations: Vec<String>,
+    sources: Vec<Source>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Source {
+    name: String,
+    state: String,
+    since: Option<f64>,
+    sessions: u64,
+    notifications: u64,
+    last_refusal: Option<Refusal>,
+    configuration_error: Option<String>,
+    acknowledge: String,
+    refusing: Option<String>,
+    pace: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    status: u16,
+    message: Option<String>,
+}
+
+impl Sources {
+    pub(super) fn run(&self) -> Result<Exit, ProgramError> {
+        let remote = self.place.remote()?;
+        let mut state = remote.state()?;
+        if self.json {
+            json_line(&state["sources"].take())?;
+        } else {
+            show(&remote.understand(state)?)?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn show(state: &State) -> Result<(), ProgramError> {
+    if state.sources.is_empty() {
+        note(
+            "there are no sources so far; a connector that attaches makes its own, unless --only-listed was given",
+        );
+    } else {
+        table(state).write(&mut people())?;
+    }
+    if let Some(last) = state.violations.last() {
+        note(&format!("{} of the protocol, the last: {last}", count(state.violations.len(), "violation")));
+    }
+    Ok(())
+}
+
+fn table(state: &State) -> Table {
+    let mut table = Table::default();
+    let heading = ["NAME", "STATE", "SINCE", "SESSIONS", "NOTIFICATIONS", "REMARKS"];
+    table.push(heading.map(|text| (text.to_owned(), DIM)).to_vec());
+    for source in &state.sources {
+        table.push(source.row(state.now));
+    }
+    table
+}
+
+impl Source {
+    fn row(&self, now: f64) -> Vec<Cell> {
+        let since = self.since.map_or_else(|| "-".to_owned(), |since| age(now - since));
+        vec![
+            (plain(&self.name).into_owned(), PLAIN),
+            (self.state.clone(), self.style()),
+            (since, PLAIN),
+            (self.sessions.to_string(), PLAIN),
+            (self.notifications.to_string(), PLAIN),
+            (plain(&self.remarks().join("; ")).into_owned(), BAD),
+        ]
+    }
+
+    fn style(&self) -> clap::builder::styling::Style {
+        match self.state.as_str() {
+            "connected" => GOOD,
+            "inactive" => DIM,
+            _ => PENDING,
+        }
+    }
+
+    /// What is not as it usually is.
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        remarks.extend((self.pace != "normal").then(|| self.pace.clone()));
+        remarks.extend(self.refusing.as_ref().map(|kind| format!("refuses with {kind}")));
+        remarks.extend(
+            (self.acknowledge != "notifications").then(|| format!("acknowledges: {}", self.acknowledge)),
+        );
+        remarks.extend(self.configuration_error.as_ref().map(|error| format!("configuration: {error}")));
+        // Of the past, once it is connected.
+        let refusal = self.last_refusal.as_ref().filter(|_| self.state != "connected");
+        remarks.extend(refusal.map(|refusal| {
+            format!("refused with {}: {}", refusal.status, refusal.message.as_deref().unwrap_or("no message"))
+        }));
+        remarks
+    }
+}
+
+/// So many milliseconds, in the unit that fits.
+fn age(ms: f64) -> String {
+    let seconds = (ms / 1_000.0).max(0.0);
+    let (number, unit) = match seconds {
+        ..120.0 => (seconds, "s"),
+        ..7_200.0 => (seconds / 60.0, "min"),
+        ..172_800.0 => (seconds / 3_600.0, "h"),
+        _ => (seconds / 86_400.0, "d"),
+    };
+    format!("{} {unit}", number.floor())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn source(changes: &[(&str, Value)]) -> Source {
+        let mut source = json!({
+            "name": "a", "state": "waiting", "since": null, "sessions": 0, "notifications": 0, "lastRefusal": null,
+            "configurationError": null, "acknowledge": "notifications", "refusing": null, "pace": "normal",
+        });
+        for (member, value) in changes {
+            source[*member] = value.clone();
+        }
+        serde_json::from_value(source).expect("it is a source")
+    }
+
+    #[test]
+    fn what_is_as_usual_is_not_remarked() {
+        assert!(source(&[]).remarks().is_empty());
+        let odd = source(&[
+            ("pace", json!("slow")),
+            ("refusing", json!("no-stream")),
+            ("acknowledge", json!("nothing")),
+        ]);
+        assert_eq!(odd.remarks(), ["slow", "refuses with no-stream", "acknowledges: nothing"]);
+    }
+
+    #[test]
+    fn a_refusal_is_of_the_past_once_it_is_connected() {
+        let refusal = ("lastRefusal", json!({"at": 1, "status": 400, "code": "c", "message": "m"}));
+        assert_eq!(source(std::slice::from_ref(&refusal)).remarks(), ["refused with 400: m"]);
+        assert!(source(&[refusal, ("state", json!("connected"))]).remarks().is_empty());
+    }
+
+    #[test]
+    fn an_age_is_in_the_unit_that_fits() {
+        for (ms, text) in
+            [(-5.0, "0 s"), (119_900.0, "119 s"), (120_000.0, "2 min"), (7.2e6, "2 h"), (1.8e8, "2 d")]
+        {
+            assert_eq!(age(ms), text);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Faults from the command line.
+
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+
+use crate::process::{Program, connect, next, notification, send, within};
+
+async fn inflict(program: &Program, arguments: &[&str]) {
+    let told = program.ask(&[&["fault"], arguments].concat()).await;
+    assert_eq!(told.code, Some(0), "{arguments:?}: {}", told.err);
+}
+
+#[tokio::test]
+async fn a_link_is_cut_in_each_way() {
+    for (arguments, is_closed) in [
+        (&["cut", "thermostat"][..], true),
+        (&["cut", "thermostat", "--how", "midframe"], false),
+        (&["abort", "thermostat"], false),
+    ] {
+        let (program, mut connector) = Program::with_thermostat().await;
+        inflict(&program, arguments).await;
+        let end = within(connector.next()).await;
+        let by_handshake = matches!(&end, Some(Ok(message)) if message.is_close());
+        assert_eq!(by_handshake, is_closed, "{arguments:?}: {end:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_is_made_quiet_or_slow_and_healed() {
+    let (program, mut connector) = Program::with_thermostat().await;
+    for (arguments, pace) in [
+        (&["deaf", "thermostat"][..], "deaf"),
+        (&["slow", "thermostat", "--ms", "1"], "slow"),
+        (&["heal", "thermostat"], "normal"),
+        (&["blackhole", "thermostat"], "silent"),
+        (&["heal", "thermostat"], "normal"),
+    ] {
+        inflict(&program, arguments).await;
+        assert_eq!(program.state().await["pace"], pace, "{arguments:?}");
+    }
+    inflict(&program, &["reconnect", "thermostat"]).await;
+    assert_eq!(next(&mut connector).await["op"], "reconnectRequired");
+}
+
+#[tokio::test]
+async fn connectors_are_refused_as_often_as_asked_for() {
+    let (program, mut connector) = Program::with_thermostat().await;
+    inflict(&program, &["refuse", "thermostat", "--as", "no-stream", "--times", "1"]).await;
+    send(&mut connector, &connect("thermostat")).await;
+    assert_eq!(next(&mut connector).await["status"], 400);
+    send(&mut connector, &connect("thermostat")).await;
+    assert_eq!(next(&mut connector).await["op"], "configureExtension");
+}
+
+#[tokio::test]
+async fn acknowledgements_are_changed() {
+    let (program, mut connector) = Program::with_thermostat().await;
+    inflict(&program, &["ack", "thermostat", "error"]).await;
+    send(&mut connector, &notification("thermostat", &json!(1))).await;
+    assert_eq!(next(&mut connector).await["status"], 400);
+    inflict(&program, &["ack", "thermostat", "merged", "--every", "2"]).await;
+    for number in 2..=3 {
+        send(&mut connector, &notification("thermostat", &json!(number))).await;
+    }
+    assert_eq!(next(&mut connector).await["status"], 200);
+    assert_eq!(program.state().await["acknowledge"], "merged");
+}
+
+#[tokio::test]
+async fn without_a_link_there_is_nothing_to_cut() {
+    let mut program = Program::start(&["--port", "0", "--source", "thermostat"]);
+    program.greeting().await;
+    let told = program.ask(&["fault", "cut", "thermostat", "--json"]).await;
+    assert_eq!(told.code, Some(1));
+    let error: Value = serde_json::from_str(&told.out).expect("it is JSON");
+    assert!(error["error"]["message"].is_string(), "{error}");
+    assert!(told.err.contains("no connector is attached"), "{}", told.err);
+}
