@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::notifications::Notifications;
 use super::publish::Publish;
 use super::query::Query;
+use super::replay::Replay;
 use super::serve::Options;
 use super::sources::Sources;
 use super::tap::Tap;
@@ -22,7 +23,7 @@ const AFTER_HELP: &str = r#"Examples:
 
 Exit codes:
   0  done
-  1  not done: no connector is attached, it answered with an error, the port is taken
+  1  not done: no connector is attached, it answered with an error, a replay differs, the port is taken
   2  the command line, or a file that it names, makes no sense
   3  no simulator listens there, or it refuses the token"#;
 
@@ -58,6 +59,8 @@ pub(super) enum Command {
     Fault(Fault),
     /// Print every frame, in both directions, as JSON lines
     Tap(Tap),
+    /// Do again what applications did in a recording, and compare the answers
+    Replay(Replay),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -127,6 +130,10 @@ mod tests {
             ("fault heal a", "Heal"),
             ("tap --source a --op query --direction sent --last 9 --no-follow", "no_follow: true"),
             ("tap --save b", r#"save: Some("b")"#),
+            ("replay b", "speed: Times(1.0)"),
+            ("replay b --speed 2.5 --source a", "speed: Times(2.5)"),
+            ("replay b --speed max", "speed: Max"),
+            ("replay -", "file: Stdin"),
             ("completions zsh", "Zsh"),
         ] {
             let command = format!("{:?}", parse(line).unwrap_or_else(|error| panic!("{line}: {error}")));
@@ -148,6 +155,8 @@ mod tests {
             ("fault ack a omit", "--every"),
             ("fault ack a delayed", "--ms"),
             ("tap --direction up", "possible values: received, sent"),
+            ("replay b --speed 0", "expected a number above 0, or max"),
+            ("replay b --speed nan", "expected a number above 0, or max"),
             ("completions csh", "possible values"),
         ] {
             let complaint = parse(line).expect_err(line);

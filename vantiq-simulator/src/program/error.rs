@@ -8,6 +8,7 @@ use super::exit::Exit;
 use super::json_argument::InputError;
 use super::output::plain;
 use super::place::TokenOrigin;
+use super::replay::RecordingError;
 
 /// What servers call a source without a connector; their words need some explanation.
 const NO_SESSION: &str = "com.accessg2.ag2rs.streams.source.not_found";
@@ -33,6 +34,8 @@ pub(super) enum ProgramError {
     Refused { code: String, message: String },
     #[error(transparent)]
     Input(#[from] InputError),
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
     #[error("cannot write {file}")]
     Save { file: String, source: io::Error },
     #[error("cannot write to standard output")]
@@ -56,7 +59,7 @@ impl ProgramError {
             // Such as `| head`, which has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Refused { .. } | Self::Save { .. } | Self::Output(_) | Self::Signals(_) => Exit::NotDone,
-            Self::Url { .. } | Self::Input(_) => Exit::Usage,
+            Self::Url { .. } | Self::Input(_) | Self::Recording(_) => Exit::Usage,
             Self::NothingListens { .. }
             | Self::Unreachable { .. }
             | Self::TokenRefused { .. }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub(super) enum Exit {
     /// Done. Also where a signal ended what has no end, and where nobody reads on.
     Done = 0,
-    /// Not done: no connector is attached, it answered with an error, a port is taken.
+    /// Not done: no connector is attached, it answered with an error, a replay differs, a port is taken.
     NotDone = 1,
     /// The command line, or a file that it names, makes no sense. Clap ends with this, too.
     Usage = 2,

@@ -19,6 +19,7 @@ mod place;
 mod publish;
 mod query;
 mod remote;
+mod replay;
 mod serve;
 mod signals;
 mod sources;
@@ -48,6 +49,7 @@ fn obey(command: Command) -> Result<Exit, ProgramError> {
         Command::Configure(configure) => configure.run(),
         Command::Fault(fault) => fault.run(),
         Command::Tap(tap) => tap.run(),
+        Command::Replay(replay) => replay.run(),
         Command::Completions(completions) => completions.run(),
     }
 }

@@ -54,7 +54,7 @@ pub(super) struct Tap {
     #[arg(long)]
     no_follow: bool,
 
-    /// Write them to this file, in place of what is there
+    /// Write them to this file, in place of what is there, for `replay`
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
 

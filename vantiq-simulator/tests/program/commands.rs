@@ -254,8 +254,17 @@ async fn completions_know_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let told = outcome(command(&["completions", shell])).await;
         assert_eq!(told.code, Some(0));
-        for word in ["publish", "query", "notifications", "sources", "configure", "fault", "tap", "blackhole"]
-        {
+        for word in [
+            "publish",
+            "query",
+            "notifications",
+            "sources",
+            "configure",
+            "fault",
+            "tap",
+            "replay",
+            "blackhole",
+        ] {
             assert!(told.out.contains(word), "{shell}: {word}");
         }
     }

@@ -3,5 +3,6 @@
 mod commands;
 mod faults;
 mod process;
+mod replay;
 mod serving;
 mod tap;
