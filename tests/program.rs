@@ -134,7 +134,7 @@ async fn fails(folder: &Folder, arguments: &[&str], exit_code: i32) -> String {
 async fn a_connector_brings_its_server_along() {
     let folder = Folder::new("simulate").with("document.json", r#"{"unit":"kelvin"}"#);
     let mut command = Command::new(env!("CARGO_BIN_EXE_thermostat"));
-    command.current_dir(&folder.0).env_clear().kill_on_drop(true);
+    command.current_dir(&folder.0).env_clear().env("VANTIQ_SIMULATOR_TOKENS", "tokens").kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.args(["--simulate=0", "--source-config", "document.json"]).spawn().unwrap();
     let mut typed = child.stdin.take().unwrap();
@@ -143,6 +143,8 @@ async fn a_connector_brings_its_server_along() {
     let greeting = shown.line("A Vantiq server is simulated at http://127.0.0.1:").await;
     assert!(greeting.ends_with("with the sources thermostat"), "{greeting}");
     shown.line("/api/v1/resources/sources/thermostat/query").await;
+    let kept = std::fs::read_dir(folder.0.join("tokens")).unwrap().count();
+    assert_eq!(kept, 1, "the commands of `vantiq-simulator` find its token");
 
     for (command, unit) in [
         ("", "kelvin"),

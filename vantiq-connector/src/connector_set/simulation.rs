@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tracing::warn;
-use vantiq_simulator::{Desk, Simulator, SimulatorError, SimulatorErrorKind};
+use vantiq_simulator::{Desk, Simulator, SimulatorBuilder, SimulatorError, SimulatorErrorKind};
 
 use super::ConnectorSet;
 use crate::{ConnectorError, ServerConfig, SourcePattern};
@@ -39,10 +39,19 @@ impl Simulation {
         wanted: Wanted,
         patterns: impl Iterator<Item = SourcePattern>,
     ) -> Result<Self, ConnectorError> {
+        // What was pasted, and a page that is open, go on working after the next start.
+        Self::start_from(|| Simulator::builder().kept_token(), wanted, patterns).await
+    }
+
+    async fn start_from(
+        builder: impl Fn() -> SimulatorBuilder,
+        wanted: Wanted,
+        patterns: impl Iterator<Item = SourcePattern>,
+    ) -> Result<Self, ConnectorError> {
         let document = wanted.source_config.as_deref().map_or_else(|| Ok(json!({})), read)?;
         let sources = examples_of(&patterns.collect::<Vec<_>>());
         let start = async |port| {
-            let builder = Simulator::builder().port(port).recording_limit(RECORDING_LIMIT);
+            let builder = builder().port(port).recording_limit(RECORDING_LIMIT);
             let sources = sources.iter();
             sources.fold(builder, |builder, name| builder.source(name, document.clone())).start().await
         };
@@ -158,7 +167,9 @@ mod tests {
     async fn the_settings_are_those_of_the_server() {
         let wanted = Wanted { port: Some(0), source_config: None };
         let patterns = [SourcePattern::new("a"), SourcePattern::new("b-*")];
-        let simulation = Simulation::start(wanted, patterns.into_iter()).await.expect("a port is free");
+        // A test keeps nothing.
+        let simulation = Simulation::start_from(Simulator::builder, wanted, patterns.into_iter()).await;
+        let simulation = simulation.expect("a port is free");
         let config = simulation.config().expect("they are right");
         assert_eq!(config.sources(), ["a", "b-1"]);
     }
