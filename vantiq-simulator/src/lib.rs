@@ -65,6 +65,7 @@ struct Readme;
 
 mod acknowledge;
 mod builder;
+mod chatter;
 mod check;
 mod control;
 mod cut;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::acknowledge::{Acknowledge, AcknowledgeOrder, Candidate};
+use crate::chatter::Chatter;
 use crate::envelope::{self, NAMESPACE, Status};
 use crate::inbound::Inbound;
 use crate::ledger::{Answered, Ledger, Timing};
@@ -75,6 +76,7 @@ pub(crate) struct Registry {
     /// When credentials were refused last.
     pub(crate) refused_credentials: Option<SystemTime>,
     pub(crate) violations: Vec<String>,
+    pub(crate) chatter: Chatter,
 }
 
 impl Registry {
@@ -89,6 +91,7 @@ impl Registry {
             on_validate: Script::new(ValidateReply::Check),
             refused_credentials: None,
             violations: Vec::new(),
+            chatter: Chatter::default(),
             settings,
         }
     }
@@ -159,7 +162,7 @@ impl Registry {
         match op {
             Some("validate" | "authenticate") => self.validate(link, message),
             Some("connectExtension") => self.connect(link, message),
-            Some("notification") => self.notify(link, number, message),
+            Some("notification") => self.notify(link, number, message, now),
             Some(op) if message.resource_name.as_deref() == Some("events") => {
                 self.subscribe(link, op, message)
             }
@@ -249,7 +252,7 @@ impl Registry {
         status.map_or_else(Outcome::default, |status| self.refuse(link, &status.echo(self.echoed(message))))
     }
 
-    fn notify(&mut self, link: u64, number: u64, message: &Inbound<'_>) -> Outcome {
+    fn notify(&mut self, link: u64, number: u64, message: &Inbound<'_>, now: Instant) -> Outcome {
         let source = named_source(message).unwrap_or_default();
         let any_source = self.settings.any_source;
         let is_open =
@@ -266,7 +269,9 @@ impl Registry {
         let candidate = Candidate { link, number, event: message.object };
         let judgement = self.seat(source).judge(&settings.acknowledge, candidate);
         let accepted = judgement.accepted;
-        info!(link, %source, accepted, event = excerpt(message.object), "notification");
+        if self.chatter.may_speak(now) {
+            info!(link, %source, accepted, event = excerpt(message.object), "notification");
+        }
         let echoed = self.echoed(message);
         let acknowledgement = judgement.answer.map(|(status, delay)| {
             let text = status.echo(echoed).to_text();
@@ -329,7 +334,7 @@ impl Registry {
         let body = message.body.and_then(|body| serde_json::from_str(body.get()).ok()).unwrap_or_default();
         if status == 100 {
             debug!(link, address, "partial answer");
-        } else {
+        } else if self.chatter.may_speak(now) {
             info!(link, address, status, "answer");
         }
         let configuration_error = configuration_error(status, &body);

@@ -61,7 +61,9 @@ impl Source {
     /// [`Deadline`](crate::SimulatorErrorKind::Deadline) when it does not read for that long.
     pub async fn publish(&self, object: impl Into<Value>) -> Result<(), SimulatorError> {
         let link = self.session()?;
-        info!(link, source = %self.name, "publish");
+        if self.shared.change(|world| world.registry.chatter.may_speak(Instant::now())) {
+            info!(link, source = %self.name, "publish");
+        }
         self.send(link, Outgoing::Message(envelope::publish(&self.name, &object.into()))).await
     }
 
@@ -92,9 +94,13 @@ impl Source {
     pub async fn start_query(&self, object: impl Into<Value>) -> Result<PendingQuery, SimulatorError> {
         let link = self.session()?;
         let (address, at) = (envelope::uuid(), Instant::now());
-        info!(link, source = %self.name, address, "query");
         let asked = Asked { address: address.clone(), source: Arc::clone(&self.name), link, at };
-        let progress_rx = self.shared.change(|world| world.registry.queries.ask(asked));
+        let (progress_rx, may_speak) = self
+            .shared
+            .change(|world| (world.registry.queries.ask(asked), world.registry.chatter.may_speak(at)));
+        if may_speak {
+            info!(link, source = %self.name, address, "query");
+        }
         let text = envelope::query(&self.name, &object.into(), &address);
         self.send(link, Outgoing::Message(text)).await?;
         let settings = &self.shared.settings;
