@@ -59,6 +59,9 @@ enum Then {
 }
 
 impl<'a> Desk<'a> {
+    /// Bytes of [recording](crate::SimulatorBuilder::recording_limit) for a person to look back at.
+    pub const RECORDING_LIMIT: usize = 64 << 20;
+
     /// A desk for this simulator.
     pub const fn new(simulator: &'a Simulator) -> Self {
         Self { simulator }

@@ -15,8 +15,6 @@ use crate::{ConnectorError, ServerConfig, SourcePattern};
 
 /// Where the server listens, where that is free.
 const PORT: u16 = 8081;
-/// Bytes of messages that it keeps; nobody looks at them here.
-const RECORDING_LIMIT: usize = 1 << 20;
 
 /// What is to be simulated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,7 +49,7 @@ impl Simulation {
         let document = wanted.source_config.as_deref().map_or_else(|| Ok(json!({})), read)?;
         let sources = examples_of(&patterns.collect::<Vec<_>>());
         let start = async |port| {
-            let builder = builder().port(port).recording_limit(RECORDING_LIMIT);
+            let builder = builder().port(port).recording_limit(Desk::RECORDING_LIMIT);
             let sources = sources.iter();
             sources.fold(builder, |builder, name| builder.source(name, document.clone())).start().await
         };

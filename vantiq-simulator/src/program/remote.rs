@@ -22,7 +22,6 @@ const ANSWER: Duration = Duration::from_mins(1);
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Knows where the simulator is and how to be let in; asks anew each time.
-#[derive(Debug)]
 pub(super) struct Remote {
     agent: Agent,
     url: String,

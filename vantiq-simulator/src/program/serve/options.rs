@@ -10,13 +10,11 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::super::place::{PORT, token_of_environment};
-use vantiq_simulator::{Acknowledge, AcknowledgeOrder, Simulator, SimulatorBuilder};
+use vantiq_simulator::{Acknowledge, AcknowledgeOrder, Desk, Simulator, SimulatorBuilder};
 
 // Not a comment: Clap would show the marks that it needs.
 const TOKEN_HELP: &str = "Access token that connectors and applications must present; default is that of \
                           VANTIQ_SIMULATOR_TOKEN, or else the one that is kept for the port";
-/// Nobody looks at what was received long ago.
-const RECORDING_LIMIT: usize = 1 << 20;
 
 /// Options of the simulator that is to be.
 #[derive(Debug, Args)]
@@ -72,6 +70,51 @@ pub(in crate::program) struct Options {
     /// How long a query waits for an answer since the last data; 33.75 by default
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     query_timeout: Option<Duration>,
+
+    #[command(flatten)]
+    unknowns: Unknowns,
+}
+
+/// What nobody knows of real servers (PROTOCOL section 16), as far as it is no option above.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What nobody knows of real servers")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+struct Unknowns {
+    /// Close the connection after a refused validate or connectExtension
+    #[arg(long)]
+    close_after_refusal: bool,
+
+    /// Size above which a message is answered with status 500; 262144 by default
+    #[arg(long, value_name = "BYTES")]
+    inbound_limit: Option<usize>,
+
+    /// Close the connection with status 1009 above that size
+    #[arg(long)]
+    close_oversized: bool,
+
+    /// A status 100 without data gives a query more time, too
+    #[arg(long)]
+    empty_partials_restart_timeout: bool,
+
+    /// Answer with an error what comes after the end of a query
+    #[arg(long)]
+    refuse_late_answers: bool,
+
+    /// Refuse events that are no objects
+    #[arg(long)]
+    only_objects: bool,
+
+    /// Send pings so often; never by default
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    ping_interval: Option<Duration>,
+
+    /// Close a connection by which nothing has come for so long; never by default
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    idle_timeout: Option<Duration>,
+
+    /// Refuse a second source on one connection
+    #[arg(long)]
+    one_source_per_link: bool,
 }
 
 /// Choices of `--acknowledge`.
@@ -110,7 +153,7 @@ impl Options {
             .acknowledge(self.acknowledge.into())
             .connect_acknowledgements(self.connect_acknowledgements, AcknowledgeOrder::BeforeConfiguration)
             .request_id_headers(self.request_id_headers)
-            .recording_limit(RECORDING_LIMIT);
+            .recording_limit(Desk::RECORDING_LIMIT);
         builder = match self.token.or_else(token_of_environment) {
             Some(token) => builder.token(token),
             None => builder.kept_token(),
@@ -121,9 +164,32 @@ impl Options {
         if let Some(timeout) = self.query_timeout {
             builder = builder.query_timeout(timeout);
         }
+        builder = self.unknowns.settle(builder);
         let from_file = self.sources_file.map(read_sources).transpose()?.unwrap_or_default();
         let sources = from_file.into_iter().chain(self.sources);
         Ok(sources.fold(builder, |builder, (name, configuration)| builder.source(name, configuration)))
+    }
+}
+
+impl Unknowns {
+    fn settle(self, builder: SimulatorBuilder) -> SimulatorBuilder {
+        let mut builder = builder
+            .close_after_refusal(self.close_after_refusal)
+            .close_oversized(self.close_oversized)
+            .empty_partials_restart_timeout(self.empty_partials_restart_timeout)
+            .refuse_late_answers(self.refuse_late_answers)
+            .only_objects(self.only_objects)
+            .one_source_per_link(self.one_source_per_link);
+        if let Some(bytes) = self.inbound_limit {
+            builder = builder.inbound_limit(bytes);
+        }
+        if let Some(interval) = self.ping_interval {
+            builder = builder.ping_interval(interval);
+        }
+        if let Some(timeout) = self.idle_timeout {
+            builder = builder.idle_timeout(timeout);
+        }
+        builder
     }
 }
 
