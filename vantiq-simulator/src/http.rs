@@ -1,4 +1,4 @@
-//! The routes of the simulator's one port: the WebSocket, and the [REST side](crate::rest).
+//! The routes of the simulator's one port: the WebSocket, the [REST side](crate::rest), and what is for people.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use axum::routing::any;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::console;
 use crate::control;
 use crate::guard;
 use crate::rest;
@@ -33,6 +34,7 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
         .route("/api/{version}/wsock/websocket", any(web_socket))
         .merge(rest::routes())
         .merge(control::routes())
+        .merge(console::routes())
         .fallback(elsewhere)
         .layer(middleware::from_fn_with_state(Arc::clone(&door), guard::admit))
         .with_state(door)
@@ -54,7 +56,7 @@ async fn web_socket(
     upgrade::answer(&door, request).await
 }
 
-async fn elsewhere(State(door): State<Arc<Door>>, request: Request) -> Response<Body> {
+pub(crate) async fn elsewhere(State(door): State<Arc<Door>>, request: Request) -> Response<Body> {
     if upgrade::is_asked_for(request.headers()) {
         door.shared.change(|world| world.dials += 1);
     }

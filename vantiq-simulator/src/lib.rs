@@ -67,6 +67,7 @@ mod acknowledge;
 mod builder;
 mod chatter;
 mod check;
+mod console;
 mod control;
 mod cut;
 mod desk;

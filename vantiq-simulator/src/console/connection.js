@@ -1,0 +1,26 @@
+// Whether the simulator is there, and its counts.
+
+import { byId, setText } from './dom.js';
+import { count } from './format.js';
+
+const SAYS = {
+  connecting: 'connecting…',
+  live: 'live',
+  away: 'The simulator is away, trying again…',
+};
+
+export class Connection {
+  is(state) {
+    const place = byId('connection');
+    place.dataset.state = state;
+    setText(place, SAYS[state]);
+    document.body.dataset.connection = state;
+  }
+
+  show(state) {
+    setText(byId('version'), state.version);
+    setText(byId('count-links'), count(state.links));
+    setText(byId('count-frames'), count(state.frames));
+    setText(byId('count-kept'), count(state.kept));
+  }
+}
