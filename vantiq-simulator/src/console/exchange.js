@@ -100,7 +100,7 @@ export class Exchange {
     const answer = new Answer(this.table);
     try {
       for await (const line of this.api.query(source, text, abort.signal)) {
-        answer.take(parse(line));
+        answer.take(JSON.parse(line), parse(line));
         this.#progress(answer);
       }
       if (!answer.isOver) this.#status('bad', `The simulator went away · ${answer.rowsText()}`);
@@ -132,14 +132,15 @@ class Answer {
     this.table = table;
   }
 
-  take(line) {
-    if ('partial' in line) return this.#rows(line.partial, line.ms);
+  /** A line, and the same to be shown. */
+  take(line, shown) {
+    if ('partial' in line) return this.#rows(shown.partial, line.ms);
     this.isOver = true;
     this.ms = line.ms;
     this.status = line.status ?? 'no end';
     if (line.error) this.errors = [line.error];
-    else if (line.status >= 300) this.errors = [line.body].flat();
-    else if (line.status !== 204) this.#rows(line.body, line.ms);
+    else if (line.status >= 300) this.errors = [shown.body].flat();
+    else if (line.status !== 204) this.#rows(shown.body, line.ms);
   }
 
   #rows(body, ms) {

@@ -1,6 +1,7 @@
 // One frame as the timeline has it.
 
 import { shortened } from './format.js';
+import { parse } from './json.js';
 
 /** As much of a message as a row can show. */
 const SUMMARY = 240;
@@ -24,7 +25,7 @@ export class Frame {
   }
 
   get message() {
-    const { message, text } = JSON.parse(this.text);
+    const { message, text } = parse(this.text);
     return this.isJson ? message : text;
   }
 

@@ -68,13 +68,14 @@ export class FrameList {
 
   #reveal(index) {
     if (index < 0) return;
-    const { scrollTop, clientHeight } = this.list;
-    const top = index * this.#height;
     this.#following = index === this.shown.length - 1;
     // The space must be long enough before it is scrolled in.
     this.#stretch();
+    const { scrollTop, clientHeight } = this.list;
+    // With a neighbour on either side, which often belongs to it.
+    const [top, bottom] = [(index - 1) * this.#height, (index + 2) * this.#height];
     if (top < scrollTop) this.list.scrollTop = top;
-    if (top + this.#height > scrollTop + clientHeight) this.list.scrollTop = top + this.#height - clientHeight;
+    else if (bottom > scrollTop + clientHeight) this.list.scrollTop = bottom - clientHeight;
   }
 
   #scrolled() {
@@ -109,8 +110,9 @@ export class FrameList {
 
   #fill(frames, first) {
     while (this.#rows.length < frames.length) this.#rows.push(new Row(this.#rows.length));
-    const about = this.#hovered ?? this.selected;
-    const kin = about ? this.frames.kinOf(about) : new Set();
+    // The pointer may rest anywhere, so that it must not hide what belongs to the selected one.
+    const about = [this.#hovered, this.selected].filter((frame) => frame !== null);
+    const kin = new Set(about.flatMap((frame) => [...this.frames.kinOf(frame)]));
     this.#rows.forEach((row, index) => {
       const frame = frames[index] ?? null;
       row.show(frame);
@@ -162,11 +164,10 @@ class Row {
 
   show(frame) {
     this.node.hidden = frame === null;
-    if (frame === null || frame === this.frame) {
-      this.frame = frame;
-      return;
-    }
+    const isSame = frame === this.frame;
     this.frame = frame;
+    if (frame === null) this.mark({ isSelected: false, isKin: false, took: null });
+    if (frame === null || isSame) return;
     const { cells, node } = this;
     node.dataset.number = frame.number;
     node.dataset.direction = frame.direction;

@@ -6,17 +6,17 @@ import { element } from './dom.js';
 const COLOURED = 65_536;
 
 /**
- * Parses, but keeps a number that does not fit (such as 12345678901234567890) as it was written, where the
- * browser can do that.
+ * Parses to show it again: a number that would be written otherwise (12345678901234567890 or 2.0) stays as it came,
+ * where the browser can do that. Such a number is none to count with.
  */
 export function parse(text) {
   return JSON.parse(text, (_, value, context) => {
-    const inexact = typeof value === 'number' && context?.source !== undefined && !isExact(value, context.source);
-    return inexact && JSON.rawJSON ? JSON.rawJSON(context.source) : value;
+    const isChanged = typeof value === 'number' && context?.source !== undefined && String(value) !== context.source;
+    return isChanged && JSON.rawJSON ? JSON.rawJSON(context.source) : value;
   });
 }
 
-const isExact = (value, source) => Number.isSafeInteger(value) || !/^-?\d+$/.test(source);
+export const isNumber = (value) => typeof value === 'number' || (JSON.isRawJSON?.(value) ?? false);
 
 export const isObject = (value) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !JSON.isRawJSON?.(value);

@@ -37,7 +37,7 @@ class Console {
     this.views = new Views();
     this.stream = new Follow(api, {
       path: () => '/simulator/state?follow=true',
-      line: (text) => this.#take(parse(text)),
+      line: (text) => this.#take(stateOf(text)),
       away: () => this.connection.is('away'),
     });
   }
@@ -85,6 +85,16 @@ class Console {
     this.timeline.filter.offer(names);
     if (source) for (const panel of this.panels) panel.show(source);
   }
+}
+
+/** The state, in which documents and events are as they came. */
+function stateOf(text) {
+  const [state, shown] = [JSON.parse(text), parse(text)];
+  state.sources.forEach((source, index) => {
+    source.config = shown.sources[index].config;
+    if (source.lastNotification) source.lastNotification.object = shown.sources[index].lastNotification.object;
+  });
+  return state;
 }
 
 new Console().run();

@@ -44,7 +44,7 @@ export class Notifications {
     if (key === this.#shownAt) return;
     this.#shownAt = key;
     setText(byId('notifications-at'), last === null ? '' : exactTime(last.at));
-    const text = last === null ? 'None yet.' : 'object' in last ? coloured(pretty(last.object)) : tooLarge(last);
+    const text = last === null ? 'None yet.' : last.object !== undefined ? coloured(pretty(last.object)) : tooLarge(last);
     byId('notifications-last').replaceChildren(text);
   }
 

@@ -2,7 +2,7 @@
 
 import { beforeNextPicture, byId, element, say } from './dom.js';
 import { count } from './format.js';
-import { isObject, shown } from './json.js';
+import { isNumber, isObject, shown } from './json.js';
 
 /** More rows are counted only: nobody reads them here, and the page must stay quick. */
 const MOST_ROWS = 1000;
@@ -72,5 +72,5 @@ export class RowTable {
 
 function cell(isThere, value) {
   const text = isThere ? shown(value) : '';
-  return element('td', { class: typeof value === 'number' ? 'number' : null, title: text.length > 60 ? text : null }, text);
+  return element('td', { class: isNumber(value) ? 'number' : null, title: text.length > 60 ? text : null }, text);
 }
