@@ -551,7 +551,11 @@ def keys_alone(console: Console) -> None:
     expect(console('#keys-dialog')).to_be_visible()
     press('Escape')
     expect(console('#keys-dialog')).to_be_hidden()
-    # A query, its rows, and the other tabs.
+    # Another source and back, a query, its rows, and the other tabs.
+    for name in ['odd', 'thermostat']:
+        tab_to(page, f'source of {name}', f'document.activeElement.closest("[data-source={name}]") !== null')
+        press('Enter')
+        expect(console('#source-choice')).to_have_value(name)
     tab_to(page, 'exchange-text')
     press('Control+A')
     page.keyboard.type('{"op": "history", "days": 3}')
@@ -583,12 +587,12 @@ def previous(name: str) -> str:
     return names[names.index(name) - 1]
 
 
-def tab_to(page: Page, name: str) -> None:
+def tab_to(page: Page, name: str, is_there: str | None = None) -> None:
     for _ in range(150):
-        if page.evaluate('document.activeElement.id') == name:
+        if page.evaluate(is_there or f'document.activeElement.id === "{name}"'):
             return
         page.keyboard.press('Tab')
-    raise AssertionError(f'Tab does not reach #{name}')
+    raise AssertionError(f'Tab does not reach {name}')
 
 
 def all_is_reached(page: Page) -> None:
@@ -630,8 +634,9 @@ def flood(console: Console) -> None:
     console('#pause').click()
     expect(console('#paused')).to_have_text(re.compile(r'^Paused; \d{1,3},\d{3} new frames meanwhile\.$'))
     console('#pause').click()
+    console.page.wait_for_function('window.reactions.length === 12')
     reactions = console.page.evaluate('window.reactions')
-    assert len(reactions) == 12 and max(reactions) < PROMPT, reactions
+    assert max(reactions) < PROMPT, reactions
     # The page holds few rows, whatever came; and what a connector sends is text.
     assert console('#frames [role=option]').count() < 100
     assert console('#frames b, #frames script').count() == 0
@@ -644,10 +649,12 @@ def flood(console: Console) -> None:
     expect(row).to_be_visible()
     row.click()
     expect(console('#detail-kin')).to_contain_text(re.compile(r'Answers, all in [\d.]+ m?s: '))
+    console('#detail-close').click()
     console('#filter-reset').click()
     expect(console('#sampled')).to_contain_text('Sampled: ')
     # The acknowledgement of a notification is found, though it may have been left out.
     console('#pause').click()
+    expect(console('#paused')).to_be_visible()
     console.rows('[data-sort=notification]').last.click()
     expect(console('#detail-kin')).to_contain_text('Acknowledged after')
     console('#pause').click()
@@ -696,9 +703,10 @@ def restarts(console: Console) -> None:
         expect(console('#anew')).to_have_text(re.compile(r'^The simulator was started anew at \d\d:\d\d:\d\d'))
         expect(console('#connection')).to_have_text('live')
         expect(console('#source-state')).to_have_text('connected')
-    expect(console.rows()).to_have_count(0)
     order('publish {"target": 13}')
-    expect(console.rows()).to_have_count(1)
+    expect(console.rows().last).to_contain_text('"accepted":13.0')
+    # The connector may have sent 12 again, of which it did not know that it had arrived; it has no reason to with 11.
+    expect(console.rows().filter(has_text='"accepted":11.0')).to_have_count(0)
     expect(console('#exchange-text')).to_have_value('{"op": "typed"}')
     # And one with another token, which a person has to paste.
     with console.provoking(f'{AWAY}|{UNAUTHORIZED}'):

@@ -12,7 +12,8 @@ export class FrameList {
   #rows = [];
   #height = 24;
   #hovered = null;
-  #following = true;
+  #following = true; // the youngest frame stays in sight
+  #isHeld = false; // as long as a frame is open
 
   /** `open` is told the frame to open, `select` the one that was selected. */
   constructor(frames, { open, select }) {
@@ -39,13 +40,34 @@ export class FrameList {
   /** Shows these after those before, of which the first `dropped` are gone. */
   move(dropped) {
     // Who looks at older frames shall go on looking at them.
-    if (dropped > 0 && !this.#following) this.list.scrollTop -= dropped * this.#height;
+    if (dropped > 0 && !this.#scrolls) this.list.scrollTop -= dropped * this.#height;
     this.draw();
   }
 
   toYoungest() {
     this.#following = true;
+    this.list.scrollTop = this.list.scrollHeight;
     this.draw();
+  }
+
+  /** Stands still while a frame is open, whatever comes. */
+  hold(isHeld) {
+    this.#isHeld = isHeld;
+    this.draw();
+  }
+
+  /** Brings the selected frame into sight. */
+  reveal() {
+    if (this.selected) this.#reveal(this.shown.indexOf(this.selected));
+  }
+
+  get #scrolls() {
+    return this.#following && !this.#isHeld;
+  }
+
+  get #isAtEnd() {
+    const { scrollTop, clientHeight, scrollHeight } = this.list;
+    return scrollHeight - scrollTop - clientHeight < this.#height * NEAR;
   }
 
   /** Selects by one of the keys that move. */
@@ -61,7 +83,7 @@ export class FrameList {
 
   choose(frame) {
     this.selected = frame;
-    if (frame) this.#reveal(this.shown.indexOf(frame));
+    this.reveal();
     this.select(frame);
     this.draw();
   }
@@ -79,15 +101,14 @@ export class FrameList {
   }
 
   #scrolled() {
-    const { scrollTop, clientHeight, scrollHeight } = this.list;
-    this.#following = scrollHeight - scrollTop - clientHeight < this.#height * NEAR;
+    this.#following = this.#isAtEnd;
     this.draw();
   }
 
   #measure() {
     this.#height = Number.parseFloat(getComputedStyle(this.list).getPropertyValue('--row')) || 24;
     // Opening a frame leaves less room for the list; the frame shall still be seen in it.
-    if (this.selected) this.#reveal(this.shown.indexOf(this.selected));
+    this.reveal();
     this.draw();
   }
 
@@ -97,8 +118,8 @@ export class FrameList {
 
   #draw() {
     this.#stretch();
-    if (this.#following) this.list.scrollTop = this.list.scrollHeight;
-    byId('to-youngest').hidden = this.#following;
+    if (this.#scrolls) this.list.scrollTop = this.list.scrollHeight;
+    byId('to-youngest').hidden = this.#isAtEnd;
     const first = Math.max(0, Math.floor(this.list.scrollTop / this.#height));
     const number = Math.ceil(this.list.clientHeight / this.#height) + 1;
     this.#fill(this.shown.slice(first, first + number), first);

@@ -79,7 +79,9 @@ class Console {
   #show() {
     const { sources } = this.#state;
     const names = sources.map((source) => source.name);
-    const source = sources.find(({ name }) => name === this.#chosen) ?? (this.#chosen === null ? sources[0] : undefined);
+    // Who has not chosen gets one where something can be seen; it stays that one then.
+    this.#chosen ??= (sources.find(({ state }) => state === 'connected') ?? sources[0])?.name ?? null;
+    const source = sources.find(({ name }) => name === this.#chosen);
     this.sources.show(sources, source?.name);
     this.source.show(names, source);
     this.timeline.filter.offer(names);

@@ -33,7 +33,7 @@ export class Timeline {
     this.detail = new Detail(api, this.frames, {
       go: (frame) => this.#open(frame),
       added: (frames) => this.#insert(frames),
-      closed: () => this.list.list.focus(),
+      closed: () => this.#closed(),
     });
     this.list = new FrameList(this.frames, { open: (frame) => this.#open(frame), select: (frame) => this.#selected(frame) });
     this.stream = new Follow(api, {
@@ -148,11 +148,13 @@ export class Timeline {
     for (const frame of frames) this.frames.add(frame);
     this.frames.trim();
     this.#refilter();
+    this.list.reveal();
   }
 
   #filterChanged(more) {
     this.test = this.filter.test();
     this.#refilter();
+    this.list.reveal();
     if (more && this.#isNarrowed) this.#reopen(this.#canNarrow());
     else this.#narrow();
   }
@@ -179,8 +181,14 @@ export class Timeline {
 
   #open(frame) {
     if (this.list.selected !== frame) this.list.choose(frame);
+    this.list.hold(true);
     this.detail.open(frame);
     byId('anew').hidden = true;
+  }
+
+  #closed() {
+    this.list.hold(false);
+    this.list.list.focus();
   }
 
   #selected(frame) {
