@@ -118,12 +118,15 @@ impl Reader {
         let is_at_the_end = entries.len() < batch;
         self.at = last.number;
         let found: Vec<_> = entries.iter().filter(|entry| self.wanted.takes(entry)).collect();
-        let every = self.wanted.every(found.len());
-        let told = found.iter().step_by(every);
-        told.clone().for_each(|entry| push(lines, &FrameLine::of(entry)));
-        let skipped = (found.len() - told.len()) as u64 + if self.has_begun { forgotten } else { 0 };
+        // The youngest in a row: what answers or acknowledges another mostly stands right behind it, whereas every
+        // second frame would be nothing but acknowledgements.
+        let (left_out, told) = found.split_at(found.len() - self.wanted.budget().min(found.len()));
+        let skipped = left_out.len() as u64 + if self.has_begun { forgotten } else { 0 };
         if skipped > 0 {
             push(lines, &json!({ "skipped": skipped }));
+        }
+        for entry in told {
+            push(lines, &FrameLine::of(entry));
         }
         self.has_begun = true;
         is_at_the_end
@@ -166,14 +169,11 @@ impl Wanted {
         self.follow && self.rate.is_some()
     }
 
-    /// How many frames go for each that is told.
-    fn every(&self, found: usize) -> usize {
-        let Some(rate) = self.rate.filter(|_| self.follow) else { return 1 };
-        let budget = (f64::from(rate) * SAMPLING.as_secs_f64()).max(1.0);
-        // Never more than a batch, which a float holds.
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let every = (found as f64 / budget).ceil() as usize;
-        every.max(1)
+    /// How many frames are told in one go at most.
+    fn budget(&self) -> usize {
+        let Some(rate) = self.rate.filter(|_| self.follow) else { return usize::MAX };
+        let budget = u128::from(rate) * SAMPLING.as_millis() / 1_000;
+        usize::try_from(budget).unwrap_or(usize::MAX).max(1)
     }
 }
 
