@@ -9,22 +9,33 @@ export class Refused extends Error {
   }
 }
 
+/** There is no answer, or no more of it: the simulator is away, or the request was given up. */
+export class Away extends Error {
+  constructor(cause) {
+    super('The simulator is away.', { cause });
+  }
+}
+
+const away = (cause) => {
+  throw new Away(cause);
+};
+
 export class Api {
   constructor(token) {
     this.token = token;
   }
 
-  /** The response, or an error: `Refused`, or what `fetch` throws when the simulator is away. */
+  /** The response, or an error: `Refused` or `Away`. */
   async request(method, path, body, signal) {
     const token = await this.token.have();
     const headers = { Authorization: `Bearer ${token}` };
     if (body !== undefined) headers['Content-Type'] = 'application/json';
-    const response = await fetch(path, { method, headers, body, signal });
+    const response = await fetch(path, { method, headers, body, signal }).catch(away);
     if (response.status === 401) {
       await this.token.haveAnother(token);
       return this.request(method, path, body, signal);
     }
-    if (!response.ok) throw new Refused(response.status, errorsOf(await response.text()));
+    if (!response.ok) throw new Refused(response.status, errorsOf(await response.text().catch(away)));
     return response;
   }
 
@@ -38,6 +49,11 @@ export class Api {
       // Refused when the stream has already failed, which the loop was told.
       reader.cancel().catch(() => {});
     }
+  }
+
+  async download(path) {
+    const response = await this.request('GET', path);
+    return response.blob().catch(away);
   }
 
   publish(source, body) {
@@ -77,7 +93,7 @@ export class Api {
 async function* linesOf(reader) {
   let rest = '';
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch(away);
     if (done) break;
     const lines = (rest + value).split('\n');
     rest = lines.pop();

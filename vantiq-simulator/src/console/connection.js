@@ -1,7 +1,7 @@
 // Whether the simulator is there, and its counts.
 
-import { byId, setText } from './dom.js';
-import { count } from './format.js';
+import { byId, say, setText } from './dom.js';
+import { count, moment } from './format.js';
 
 const SAYS = {
   connecting: 'connecting…',
@@ -22,5 +22,7 @@ export class Connection {
     setText(byId('count-links'), count(state.links));
     setText(byId('count-frames'), count(state.frames));
     setText(byId('count-kept'), count(state.kept));
+    const refused = state.lastRefusedCredentials ?? null;
+    say(byId('credentials'), refused === null ? null : `credentials refused ${moment(refused)}`);
   }
 }

@@ -1,5 +1,6 @@
 // The frame that is open: its message, and what belongs to it.
 
+import { Away } from './api.js';
 import { byId, element, setText } from './dom.js';
 import { bytes, count, exactTime, milliseconds } from './format.js';
 import { coloured, parse, pretty } from './json.js';
@@ -61,8 +62,9 @@ export class Detail {
     try {
       const found = await missingKin(this.api, this.frames, frame);
       if (found.length > 0) this.added(found);
-    } catch {
-      // The simulator is away, and the page says so.
+    } catch (error) {
+      // The page says when the simulator is away.
+      if (!(error instanceof Away)) console.error(error);
     }
     if (frame === this.frame) this.showKin();
   }

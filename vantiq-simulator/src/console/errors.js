@@ -10,7 +10,7 @@ export function showError(place, error) {
 }
 
 function listOf(error) {
-  if (!(error instanceof Refused)) return [{ code: null, message: 'The simulator is away.' }];
+  if (!(error instanceof Refused)) return [{ code: null, message: error.message }];
   return error.errors.length === 0 ? [{ code: null, message: error.message }] : error.errors;
 }
 

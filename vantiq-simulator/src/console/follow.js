@@ -1,6 +1,6 @@
 // A stream of lines that is opened again, each second, for as long as the simulator is away.
 
-import { Refused } from './api.js';
+import { Away, Refused } from './api.js';
 
 const AGAIN_AFTER = 1000;
 
@@ -44,16 +44,14 @@ export class Follow {
         first = false;
       }
     } catch (error) {
-      // What is wrong in the page itself shall be seen. An ended connection is a `TypeError`, too.
-      if (!abort.signal.aborted && !isLost(error)) console.error(error);
+      // What is wrong in the page itself shall be seen.
+      if (!(error instanceof Away || error instanceof Refused)) console.error(error);
     }
     if (abort.signal.aborted) return true;
     this.away();
     return false;
   }
 }
-
-const isLost = (error) => error instanceof Refused || /network|fetch/i.test(error?.message ?? '');
 
 function seen() {
   if (!document.hidden) return Promise.resolve();

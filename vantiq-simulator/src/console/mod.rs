@@ -100,3 +100,46 @@ fn answer(kind: &'static str, text: &'static str) -> Response<Body> {
     ];
     (headers, text).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands between `before` and the next quote, each time.
+    fn quoted<'t>(text: &'t str, before: &'t str) -> impl Iterator<Item = &'t str> {
+        text.split(before).skip(1).filter_map(|rest| rest.split(['\'', '"']).next())
+    }
+
+    #[test]
+    fn whatever_is_asked_for_is_there() {
+        let modules = FILES.iter().flat_map(|(.., text)| quoted(text, "from './"));
+        for name in modules.chain(quoted(PAGE, "\"/console/")) {
+            assert!(FILES.iter().any(|(file, ..)| *file == name), "{name}");
+        }
+    }
+
+    /// A style or a handler, as an attribute.
+    fn is_inline(word: &str) -> bool {
+        word.split_once('=').is_some_and(|(name, _)| name == "style" || name.starts_with("on"))
+    }
+
+    #[test]
+    fn nothing_is_there_that_the_policy_forbids_or_that_makes_markup_of_data() {
+        let mut words = PAGE.split_whitespace();
+        assert!(!PAGE.contains("<style") && words.all(|word| !is_inline(word)), "something is inline");
+        for (name, _, text) in FILES {
+            for word in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "http://",
+                "https://",
+            ] {
+                let is_there = text.replace("http://www.w3.org/2000/svg", "").contains(word);
+                assert!(!is_there, "{name} has {word}");
+            }
+        }
+    }
+}

@@ -83,6 +83,7 @@ class Entry {
     setText(parts.since, sinceOf(source));
     say(parts.faults, faultsOf(source).join(', '));
     say(parts.wrong, wrongOf(source));
+    parts.wrong.dataset.past = isPast(source);
   }
 }
 
@@ -94,6 +95,10 @@ function wrongOf({ configurationError, lastRefusal }) {
   if (configurationError !== null) return `configuration: ${configurationError}`;
   return lastRefusal === null ? null : `refused ${time(lastRefusal.at)}: ${lastRefusal.message || lastRefusal.status}`;
 }
+
+/** It was refused, but is connected since. */
+const isPast = ({ state, since, configurationError, lastRefusal }) =>
+  configurationError === null && state === 'connected' && lastRefusal !== null && lastRefusal.at <= since;
 
 /** What is out of order on purpose. */
 export function faultsOf({ pace, refusing, acknowledge }) {

@@ -3,6 +3,15 @@
 import { byId } from './dom.js';
 import { keep, recall } from './keep.js';
 
+/** A token may have characters that only look like an escape. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 export class Token {
   #waiting = [];
 
@@ -23,8 +32,9 @@ export class Token {
 
   /** Out of the address at once, so that it is in no bookmark and no screenshot. */
   static #ofTheLink() {
-    const token = new URLSearchParams(location.hash.slice(1)).get('token');
-    if (!token) return null;
+    const [, found] = /^#token=(.+)$/.exec(location.hash) ?? [];
+    if (!found) return null;
+    const token = decoded(found);
     history.replaceState(null, '', location.pathname);
     keep('token', token);
     return token;

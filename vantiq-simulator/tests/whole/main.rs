@@ -3,6 +3,7 @@
 mod administration;
 mod check;
 mod client;
+mod console;
 mod control;
 mod faults;
 mod handshake;
