@@ -32,6 +32,9 @@ const PATIENCE: Duration = Duration::from_mins(8);
 const NOTIFICATIONS_PER_TICK: usize = 50;
 const TICK: Duration = Duration::from_millis(20);
 
+/// Where connectors dial.
+const WEB_SOCKET: &str = "/api/v1/wsock/websocket";
+
 type Socket = WebSocketStream<TcpStream>;
 
 /// The Python and the browser to use, or nothing where this test is to be left out.
@@ -127,6 +130,7 @@ impl Stage {
             ("publish", body) => self.publish(body).await,
             ("configure", config) => self.configure(config).await,
             ("violate", _) => self.violate().await,
+            ("intrude", _) => self.intrude().await,
             ("flood", _) => self.flood = Some(tokio::spawn(flood(attach(&self.simulator, "flood").await))),
             ("calm", _) => self.flood.take().unwrap().abort(),
             ("stop", _) => self.simulator.stop().await.unwrap(),
@@ -154,6 +158,13 @@ impl Stage {
         self.simulator.wait_for("a violation", |it| it.violations().len() > before).await.unwrap();
     }
 
+    async fn intrude(&self) {
+        let mut socket = dial(&self.simulator, WEB_SOCKET).await.unwrap();
+        let message = json!({"op": "validate", "resourceName": "system.credentials", "object": "guessed"});
+        send(&mut socket, &message).await;
+        socket.next().await.unwrap().unwrap();
+    }
+
     /// Another simulator at the same place, which knows nothing of this one.
     async fn anew(&mut self, token: &str) {
         self.simulator.stop().await.unwrap();
@@ -174,7 +185,7 @@ async fn dial(simulator: &Simulator, path: &str) -> Result<Socket, tungstenite::
 
 /// A bare connector.
 async fn attach(simulator: &Simulator, source: &str) -> Socket {
-    let mut socket = dial(simulator, "/api/v1/wsock/websocket").await.unwrap();
+    let mut socket = dial(simulator, WEB_SOCKET).await.unwrap();
     let token = simulator.token();
     send(&mut socket, &json!({"op": "validate", "resourceName": "system.credentials", "object": token}))
         .await;

@@ -130,7 +130,8 @@ class Console:
 
 def everything(console: Console) -> None:
     for part in [token_is_taken, source_is_shown, exchange, errors_of_queries, history, timeline, pairs, filters, pause,
-                 notifications, configuration, sources, faults, acknowledgements, violations, export, page_fits]:
+                 notifications, configuration, sources, faults, acknowledgements, violations, refused_credentials,
+                 export, page_fits]:
         part(console)
 
 
@@ -455,6 +456,11 @@ def violations(console: Console) -> None:
     expect(console('#violations-list li').last).to_contain_text('dance')
     console('#violations-close').click()
     expect(console('#violations-dialog')).to_be_hidden()
+
+
+def refused_credentials(console: Console) -> None:
+    order('intrude')
+    expect(console('#credentials')).to_have_text(re.compile(r'^credentials refused \d\d:\d\d:\d\d$'))
 
 
 def export(console: Console) -> None:
