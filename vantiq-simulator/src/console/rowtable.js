@@ -52,19 +52,20 @@ export class RowTable {
     const values = isObject(row) ? Object.entries(row) : [[VALUE, row]];
     const cells = [];
     for (const [name, value] of values) {
-      const column = this.#column(name);
+      const column = this.#column(name, value);
       if (column >= 0) cells[column] = value;
     }
     const nodes = this.columns.map((_, index) => cell(index in cells, cells[index]));
     return element('tr', {}, element('td', { class: 'number quiet' }, String(number)), ...nodes);
   }
 
-  /** The place of a column; a new one is added also to the rows before. */
-  #column(name) {
+  /** The place of a column; a new one, which `value` is the first of, is added also to the rows before. */
+  #column(name, value) {
     const place = this.columns.indexOf(name);
     if (place >= 0 || this.columns.length === MOST_COLUMNS) return place;
     this.columns.push(name);
-    this.head.append(element('th', { scope: 'col' }, name === VALUE ? '(value)' : name));
+    const kind = isNumber(value) ? 'number' : null;
+    this.head.append(element('th', { scope: 'col', class: kind }, name === VALUE ? '(value)' : name));
     for (const row of this.body.children) row.append(element('td'));
     return this.columns.length - 1;
   }
