@@ -649,10 +649,12 @@ def flood(console: Console) -> None:
     # What is wanted is found among it all: an operation is filtered by the simulator then.
     console.choose('thermostat')
     console('#filter-op').select_option('query')
-    console.send('query', '{"op": "history", "days": 600}')
-    expect(console('#result-status')).to_have_text(re.compile(r'^20[04] · 600 rows'))
-    row = console.rows('[data-sort=query]').filter(has_text='600').last
-    expect(row).to_be_visible()
+    for days in [601, 602, 603]:
+        console.send('query', f'{{"op": "history", "days": {days}}}')
+        expect(console('#result-status')).to_have_text(re.compile(f'^20[04] · {days} rows'))
+        row = console.rows('[data-sort=query]').filter(has_text=f'"days":{days}').last
+        expect(row).to_be_visible()
+    expect(console('#sampled')).to_contain_text('the simulator picks those of the filter')
     row.click()
     expect(console('#detail-kin')).to_contain_text(re.compile(r'Answers, all in [\d.]+ m?s: '))
     console('#detail-close').click()
@@ -703,12 +705,17 @@ def restarts(console: Console) -> None:
     expect(console.rows().nth(-2)).to_contain_text('"accepted":11.0')
     expect(console('#filter-text')).to_have_value('accepted')
     expect(console('#anew')).to_be_hidden()
-    # Another one at the same place: the timeline begins anew.
+    # Another one at the same place: the timeline begins anew, without the open frame. Who types goes on typing.
+    console.rows().last.click()
+    expect(console('#detail')).to_be_visible()
+    console('#exchange-text').focus()
     with console.provoking(AWAY):
         order(f'anew {console.token}')
         expect(console('#anew')).to_have_text(re.compile(r'^The simulator was started anew at \d\d:\d\d:\d\d'))
         expect(console('#connection')).to_have_text('live')
         expect(console('#source-state')).to_have_text('connected')
+    expect(console('#detail')).to_be_hidden()
+    expect(console('#exchange-text')).to_be_focused()
     order('publish {"target": 13}')
     expect(console.rows().last).to_contain_text('"accepted":13.0')
     # The connector may have sent 12 again, of which it did not know that it had arrived; it has no reason to with 11.
@@ -720,6 +727,9 @@ def restarts(console: Console) -> None:
         expect(console('#token-dialog')).to_be_visible()
         expect(console('#token-why')).to_contain_text('refuses the token')
         looks_right(console)
+        for _ in range(3):
+            console.page.keyboard.press('Escape')
+        expect(console('#token-dialog')).to_be_visible()
         console('#token-text').fill('a wrong one')
         console('#token-text').press('Enter')
         expect(console('#token-text')).to_have_value('')

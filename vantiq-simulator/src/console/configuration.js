@@ -69,16 +69,24 @@ export class Configuration {
     event.preventDefault();
     if (!this.#check()) return this.text.focus();
     const { name, since, link } = this.#source;
+    const text = this.text.value;
     showError(byId('configuration-errors'), null);
     this.#applied.set(name, { since, at: Date.now(), hadLink: link !== null, isOver: false });
     try {
-      await this.api.configure(name, this.text.value);
-      this.#drafts.delete(name);
+      await this.api.configure(name, text);
+      this.#settle(name, text);
     } catch (error) {
       this.#applied.delete(name);
       showError(byId('configuration-errors'), error);
     }
     this.#showOutcome(this.#source);
+  }
+
+  /** What was typed while it was applied stays a draft, now over what was applied. */
+  #settle(name, applied) {
+    const draft = this.#drafts.get(name);
+    if (!draft || draft.text === applied) this.#drafts.delete(name);
+    else draft.over = pretty(parse(applied));
   }
 
   /** Called with each state; most often there is nothing to say. */

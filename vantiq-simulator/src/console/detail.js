@@ -37,9 +37,10 @@ export class Detail {
 
   close() {
     if (!this.isOpen) return;
+    const hadFocus = this.pane.contains(document.activeElement);
     this.frame = null;
     this.pane.hidden = true;
-    this.closed();
+    this.closed(hadFocus);
   }
 
   /** What belongs to it may come later. */

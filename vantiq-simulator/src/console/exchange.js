@@ -67,10 +67,11 @@ export class Exchange {
     const text = this.text.value;
     if (!check(this.text, byId('exchange-check'))) return this.text.focus();
     this.history.add(source, kind, text);
+    // What is still under way makes room for this; its answers are nobody's any more.
     this.#abort?.abort();
     this.#abort = new AbortController();
     this.#begin(kind, source);
-    await (kind === 'query' ? this.#query(source, text, this.#abort) : this.#publish(source, text));
+    await (kind === 'query' ? this.#query(source, text, this.#abort) : this.#publish(source, text, this.#abort));
   }
 
   #begin(kind, source) {
@@ -78,21 +79,22 @@ export class Exchange {
     this.table.clear();
     showErrors(byId('result-errors'), []);
     this.#status('busy', kind === 'query' ? `Querying ${source}…` : `Publishing to ${source}…`);
+    byId('exchange-stop').hidden = kind !== 'query';
   }
 
   #status(outcome, text) {
     byId('result').dataset.outcome = outcome;
     setText(byId('result-status'), text);
-    byId('exchange-stop').hidden = !(outcome === 'busy' && this.kind === 'query');
+    if (outcome !== 'busy') byId('exchange-stop').hidden = true;
   }
 
-  async #publish(source, text) {
+  async #publish(source, text, abort) {
     const since = performance.now();
     try {
       const response = await this.api.publish(source, text);
-      this.#status('good', `${response.status} · published to ${source} in ${milliseconds(performance.now() - since)}`);
+      if (abort === this.#abort) this.#status('good', `${response.status} · published to ${source} in ${milliseconds(performance.now() - since)}`);
     } catch (error) {
-      this.#failed(error);
+      if (abort === this.#abort) this.#failed(error);
     }
   }
 
@@ -100,14 +102,14 @@ export class Exchange {
     const answer = new Answer(this.table);
     try {
       for await (const line of this.api.query(source, text, abort.signal)) {
+        if (abort.signal.aborted) break;
         answer.take(JSON.parse(line), parse(line));
         this.#progress(answer);
       }
-      if (!answer.isOver) this.#status('bad', `The simulator went away · ${answer.rowsText()}`);
     } catch (error) {
-      if (!abort.signal.aborted) this.#failed(error);
-      else if (abort === this.#abort) this.#status('bad', `Stopped · ${answer.rowsText()}`);
+      if (!abort.signal.aborted) return this.#failed(error, answer);
     }
+    if (abort === this.#abort && !answer.isOver) this.#status('bad', `Stopped · ${answer.rowsText()}`);
   }
 
   #progress(answer) {
@@ -116,8 +118,9 @@ export class Exchange {
     showErrors(byId('result-errors'), answer.errors);
   }
 
-  #failed(error) {
-    this.#status('bad', error.status ? `${error.status} · refused` : 'Not sent');
+  #failed(error, answer = null) {
+    const had = answer?.hasBegun ? `Cut off · ${answer.rowsText()}` : 'Not sent';
+    this.#status('bad', error.status ? `${error.status} · refused` : had);
     showError(byId('result-errors'), error);
   }
 }
@@ -125,6 +128,7 @@ export class Exchange {
 /** What has come of the answers to one query. */
 class Answer {
   #first = null; // ms to the first row
+  hasBegun = false;
   isOver = false;
   errors = [];
 
@@ -134,6 +138,7 @@ class Answer {
 
   /** A line, and the same to be shown. */
   take(line, shown) {
+    this.hasBegun = true;
     if ('partial' in line) return this.#rows(shown.partial, line.ms);
     this.isOver = true;
     this.ms = line.ms;

@@ -33,7 +33,7 @@ export class Timeline {
     this.detail = new Detail(api, this.frames, {
       go: (frame) => this.#open(frame),
       added: (frames) => this.#insert(frames),
-      closed: () => this.#closed(),
+      closed: (hadFocus) => this.#closed(hadFocus),
     });
     this.list = new FrameList(this.frames, { open: (frame) => this.#open(frame), select: (frame) => this.#selected(frame) });
     this.stream = new Follow(api, {
@@ -186,9 +186,10 @@ export class Timeline {
     byId('anew').hidden = true;
   }
 
-  #closed() {
+  #closed(hadFocus) {
     this.list.hold(false);
-    this.list.list.focus();
+    // Whoever types elsewhere goes on typing.
+    if (hadFocus) this.list.list.focus();
   }
 
   #selected(frame) {
@@ -221,9 +222,9 @@ export class Timeline {
 
   #tell() {
     const now = performance.now();
-    const narrowed = this.#isNarrowed ? ' The simulator filters.' : '';
     const sampled = this.sampling.text(now);
-    say(byId('sampled'), sampled === null ? null : sampled + narrowed);
+    const narrowed = this.#isNarrowed ? 'There are too many frames to show all; the simulator picks those of the filter.' : null;
+    say(byId('sampled'), [sampled, narrowed].filter((text) => text !== null).join(' '));
     say(byId('paused'), this.#isPaused ? `Paused; ${counted(this.#missed, 'new frame')} meanwhile.` : null);
     // Said once to those who listen; the numbers change all the time.
     const isSampled = this.sampling.isOn(now);

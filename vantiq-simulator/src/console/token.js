@@ -24,6 +24,10 @@ export class Token {
     });
     // There is nothing to see without it.
     this.dialog.addEventListener('cancel', (event) => event.preventDefault());
+    // A browser may close it all the same, when Escape is pressed twice.
+    this.dialog.addEventListener('close', () => {
+      if (this.#waiting.length > 0) this.dialog.showModal();
+    });
     window.addEventListener('hashchange', () => {
       const token = Token.#ofTheLink();
       if (token) this.#use(token);
@@ -65,7 +69,8 @@ export class Token {
     if (!token) return;
     this.value = token;
     keep('token', token);
+    const waiting = this.#waiting.splice(0);
     this.dialog.close();
-    for (const resolve of this.#waiting.splice(0)) resolve(token);
+    for (const resolve of waiting) resolve(token);
   }
 }
