@@ -74,6 +74,13 @@ impl Simulator {
         &self.shared.settings.token
     }
 
+    /// Where a browser shows the console. Has the access token, which the page takes out of the address.
+    pub fn console_url(&self) -> String {
+        // A plus sign in it is a space only in forms.
+        let token: String = form_urlencoded::byte_serialize(self.token().as_bytes()).collect();
+        format!("{}/#token={}", self.url(), token.replace('+', "%20"))
+    }
+
     /// The text of a `server.config` for a connector to all listed sources (PROTOCOL section 12).
     pub fn server_config(&self) -> String {
         let sources = self.shared.read(|world| world.registry.listed());

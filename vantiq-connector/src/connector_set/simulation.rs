@@ -89,12 +89,14 @@ impl Simulation {
     /// Says where it is and what can be done; a closed standard output is no reason to stop.
     fn greet(&self) {
         let (url, token) = (self.simulator.url(), self.simulator.token());
+        let console = self.simulator.console_url();
         let (sources, first) = (self.sources.join(", "), self.sources.first().map_or("", String::as_str));
         let mut out = io::stdout().lock();
         let greeted = write!(
             out,
             "A Vantiq server is simulated at {url}, with the sources {sources}
 Access token: {token}
+Its console: {console}
 
 Type `configure {first} JSON`, `publish {first} JSON` or `query {first} JSON` here; `help` lists what else can be done,
 `quit` ends it.

@@ -1,5 +1,7 @@
 //! The console's files, as a browser asks for them. What they do is tested in one, see `tests/console.rs`.
 
+use vantiq_simulator::Simulator;
+
 use crate::client::simulator;
 use crate::rest_client::bare;
 
@@ -22,6 +24,13 @@ async fn the_page_is_served_without_a_token_and_with_a_strict_policy() {
             assert!(answer.head.contains(header), "{path}: {header}: {}", answer.head);
         }
     }
+}
+
+#[tokio::test]
+async fn its_address_has_the_token() {
+    let simulator = Simulator::builder().token("a+b c/ü%").start().await.expect("it starts");
+    let expected = format!("{}/#token=a%2Bb%20c%2F%C3%BC%25", simulator.url());
+    assert_eq!(simulator.console_url(), expected);
 }
 
 #[tokio::test]

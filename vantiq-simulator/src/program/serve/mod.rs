@@ -50,10 +50,11 @@ fn end(error: &dyn std::error::Error, exit: Exit) -> Exit {
 /// Says where it is and what to do next; a closed standard output is no reason to stop.
 fn greet(simulator: &Simulator) {
     let (url, token, config) = (simulator.url(), simulator.token(), simulator.server_config());
+    let console = simulator.console_url();
     let mut out = io::stdout().lock();
     let greeted = write!(
         out,
-        "A Vantiq server is simulated at {url}\nAccess token: {token}\n\nThe server.config to paste:\n\n{config}\n\
+        "A Vantiq server is simulated at {url}\nAccess token: {token}\nIts console: {console}\n\nThe server.config to paste:\n\n{config}\n\
          Type `help` for what can be done here; Ctrl-C ends it.\n\n"
     );
     let _ = greeted.and_then(|()| out.flush());
