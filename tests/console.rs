@@ -86,7 +86,10 @@ async fn a_connector_at_the_wrong_path_is_answered_as_ever() {
 fn script(python: &str, chromium: &Path, simulator: &Simulator) -> Child {
     let mut command = Command::new(python);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python/console.py"));
-    command.args([&simulator.url(), simulator.token()]).env("CHROMIUM", chromium).current_dir(folder());
+    command
+        .args([&simulator.console_url(), simulator.token()])
+        .env("CHROMIUM", chromium)
+        .current_dir(folder());
     command.env("PYTHONDONTWRITEBYTECODE", "1").kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }
@@ -110,7 +113,7 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
-        let simulator = start(0, "the-token").await;
+        let simulator = start(0, "the+token/%20").await;
         let folder = folder();
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(folder.join("serverConfig")).unwrap();

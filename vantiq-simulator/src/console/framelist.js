@@ -13,7 +13,7 @@ export class FrameList {
   #height = 24;
   #hovered = null;
   #following = true; // the youngest frame stays in sight
-  #isHeld = false; // as long as a frame is open
+  #isHeld = false; // as long as a frame is open, or nothing new is shown
 
   /** `open` is told the frame to open, `select` the one that was selected. */
   constructor(frames, { open, select }) {
@@ -50,7 +50,7 @@ export class FrameList {
     this.draw();
   }
 
-  /** Stands still while a frame is open, whatever comes. */
+  /** Stands still, whatever comes and however high it is. */
   hold(isHeld) {
     this.#isHeld = isHeld;
     this.draw();

@@ -67,6 +67,7 @@ export class Timeline {
     byId('pause').setAttribute('aria-pressed', this.#isPaused);
     setText(byId('pause'), this.#isPaused ? 'Resume' : 'Pause');
     this.#announce(this.#isPaused ? 'Paused.' : 'Resumed.');
+    this.#hold();
     this.#tell();
     if (!this.#isPaused) this.#take();
   }
@@ -181,15 +182,19 @@ export class Timeline {
 
   #open(frame) {
     if (this.list.selected !== frame) this.list.choose(frame);
-    this.list.hold(true);
     this.detail.open(frame);
+    this.#hold();
     byId('anew').hidden = true;
   }
 
   #closed(hadFocus) {
-    this.list.hold(false);
+    this.#hold();
     // Whoever types elsewhere goes on typing.
     if (hadFocus) this.list.list.focus();
+  }
+
+  #hold() {
+    this.list.hold(this.#isPaused || this.detail.isOpen);
   }
 
   #selected(frame) {
