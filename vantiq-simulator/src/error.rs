@@ -53,6 +53,38 @@ pub enum SimulatorErrorKind {
         /// The query timeout in force.
         after: Duration,
     },
+    /// A query that should have been answered with rows was answered with an error.
+    #[error("the query to the source `{source_name}` was answered with status {status}{}: {message}", written(code.as_deref()))]
+    ErrorAnswer {
+        /// Name of the source.
+        source_name: String,
+        /// Status of the answer, 300 or above.
+        status: u16,
+        /// `messageCode`, if the body has the usual shape.
+        code: Option<String>,
+        /// `messageTemplate` with its parameters in it, else the beginning of the body.
+        message: String,
+    },
+    /// A query that should have been answered with one row was answered with none or with several.
+    #[error("the query to the source `{source_name}` was answered with {count} rows instead of one")]
+    NotOneRow {
+        /// Name of the source.
+        source_name: String,
+        /// How many rows there were.
+        count: usize,
+    },
+    /// No notification was as expected before the simulator's deadline.
+    #[error("waited {after:?} in vain for a notification of `{source_name}` as expected; {}", came(*skipped, last))]
+    NoSuchNotification {
+        /// Name of the source.
+        source_name: String,
+        /// How many notifications came that were not as expected.
+        skipped: u64,
+        /// The last three of them, oldest first, as JSON that is cut off where it is long.
+        last: Vec<String>,
+        /// How long.
+        after: Duration,
+    },
     /// Something awaited did not happen before the simulator's deadline.
     #[error("waited {after:?} in vain for {awaited}")]
     Deadline {
@@ -83,6 +115,20 @@ impl SimulatorError {
 
     pub(crate) fn deadline(awaited: impl Into<String>, after: Duration) -> Self {
         SimulatorErrorKind::Deadline { awaited: awaited.into(), after }.into()
+    }
+}
+
+fn written(code: Option<&str>) -> String {
+    code.map(|code| format!(", `{code}`")).unwrap_or_default()
+}
+
+/// What came instead of what was expected.
+fn came(skipped: u64, last: &[String]) -> String {
+    match (skipped, last.len()) {
+        (0, _) => "none came".to_owned(),
+        (1, _) => format!("one came instead: {}", last.join(", ")),
+        (_, shown) if skipped == shown as u64 => format!("{skipped} came instead: {}", last.join(", ")),
+        _ => format!("{skipped} came instead, in the end {}", last.join(", ")),
     }
 }
 

@@ -73,6 +73,7 @@ mod cut;
 mod desk;
 mod envelope;
 mod error;
+mod excerpt;
 mod fault;
 mod guard;
 mod hostile;
@@ -113,7 +114,7 @@ pub use hostile::HostileFrames;
 pub use json_text::{NotJson, Slip, json_text};
 #[cfg(feature = "kept-token")]
 pub use kept_token::kept_token;
-pub use query::{ErrorBody, PendingQuery, QueryReply};
+pub use query::{ErrorBody, PendingQuery, Query, QueryReply};
 pub use recording::{FrameKind, Notification, Received};
 pub use refusal::Refusal;
 pub use simulator::Simulator;

@@ -1,14 +1,87 @@
-//! [`PendingQuery`] and [`QueryReply`]: a query from the application's side (PROTOCOL sections 8 and 10).
+//! [`Query`], [`PendingQuery`] and [`QueryReply`]: a query from the application's side (PROTOCOL sections 8 and
+//! 10).
 
+use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::error::{SimulatorError, SimulatorErrorKind};
+use crate::excerpt::{excerpt, shortened};
 use crate::ledger::{Progress, TimerRestart};
+
+/// A query that is sent when this is awaited.
+///
+/// Made by [`Source::query`](crate::Source::query). Awaiting it gives the whole [`QueryReply`], whatever the
+/// connector answers; [`rows`](Self::rows) and [`row`](Self::row) are for those who expect rows and no error.
+///
+/// # Cancel safety
+///
+/// Dropping it gives up the answers, which the simulator nevertheless checks for violations.
+#[must_use = "a query is sent when it is awaited"]
+pub struct Query {
+    source: String,
+    replying: Replying,
+}
+
+/// A reply to come.
+type Replying = Pin<Box<dyn Future<Output = Result<QueryReply, SimulatorError>> + Send>>;
+
+impl fmt::Debug for Query {
+    /// The name of the source alone: the rest is what is still to be done.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Query").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl Query {
+    pub(crate) fn new(
+        source: &str,
+        replying: impl Future<Output = Result<QueryReply, SimulatorError>> + Send + 'static,
+    ) -> Self {
+        Self { source: source.to_owned(), replying: Box::pin(replying) }
+    }
+
+    /// All rows of the answer, in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::query`](crate::Source::query), and [`ErrorAnswer`](SimulatorErrorKind::ErrorAnswer) when the
+    /// connector answers with an error.
+    pub async fn rows(self) -> Result<Vec<Value>, SimulatorError> {
+        let reply = self.replying.await?;
+        if reply.is_error() { Err(reply.error_answer(self.source)) } else { Ok(reply.rows()) }
+    }
+
+    /// The one row of the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`rows`](Self::rows), and [`NotOneRow`](SimulatorErrorKind::NotOneRow) when there are none or several.
+    pub async fn row(self) -> Result<Value, SimulatorError> {
+        let source_name = self.source.clone();
+        let mut rows = self.rows().await?;
+        match (rows.pop(), rows.len()) {
+            (Some(row), 0) => Ok(row),
+            (row, others) => {
+                let count = others + usize::from(row.is_some());
+                Err(SimulatorErrorKind::NotOneRow { source_name, count }.into())
+            }
+        }
+    }
+}
+
+impl Future for Query {
+    type Output = Result<QueryReply, SimulatorError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.replying.as_mut().poll(context)
+    }
+}
 
 /// A query that has been sent and whose answers come in.
 ///
@@ -164,6 +237,16 @@ impl QueryReply {
         }
         ErrorBody::read(&self.body)
     }
+
+    /// The answer as an error of whoever expected rows.
+    fn error_answer(&self, source_name: String) -> SimulatorError {
+        let (code, message) = match self.error() {
+            Some(error) => (Some(error.message_code.clone()), error.message()),
+            None => (None, excerpt(&self.body)),
+        };
+        let message = shortened(message);
+        SimulatorErrorKind::ErrorAnswer { source_name, status: self.status, code, message }.into()
+    }
 }
 
 impl ErrorBody {
@@ -225,6 +308,40 @@ mod tests {
             let reply = QueryReply { partials: vec![json!([1])], status, body: json!({"x": 1}) };
             assert_eq!(reply.rows(), [json!(1)]);
         }
+    }
+
+    fn query(status: u16, body: Value) -> Query {
+        Query::new("a", async move { Ok(QueryReply { partials: vec![], status, body }) })
+    }
+
+    #[tokio::test]
+    async fn rows_and_row_are_what_was_answered() {
+        assert_eq!(query(200, json!([1, 2])).rows().await.expect("rows"), [1, 2]);
+        assert_eq!(query(204, Value::Null).rows().await.expect("no rows"), [] as [Value; 0]);
+        assert_eq!(query(200, json!({"b": 1})).row().await.expect("a row"), json!({"b": 1}));
+        for (body, count) in [(json!([1, 2]), 2), (json!([]), 0)] {
+            let error = query(200, body).row().await.expect_err("not one");
+            assert_eq!(*error.kind(), SimulatorErrorKind::NotOneRow { source_name: "a".into(), count });
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_answer_is_an_error_to_those_who_expect_rows() {
+        let usual = json!({"messageCode": "c.d", "messageTemplate": "bad {0}", "parameters": ["x"]});
+        let error = query(400, usual.clone()).rows().await.expect_err("it is an error");
+        assert_eq!(
+            error.to_string(),
+            "the query to the source `a` was answered with status 400, `c.d`: bad x"
+        );
+        assert!(query(400, usual).await.expect("a reply").is_error());
+        let error = query(500, json!("strange")).row().await.expect_err("it is an error");
+        let kind = SimulatorErrorKind::ErrorAnswer {
+            source_name: "a".into(),
+            status: 500,
+            code: None,
+            message: r#""strange""#.into(),
+        };
+        assert_eq!(*error.kind(), kind);
     }
 
     #[test]

@@ -82,6 +82,11 @@ impl Shared {
         result
     }
 
+    /// Changes what nobody waits for.
+    pub(crate) fn change_quietly<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        change(&mut self.lock())
+    }
+
     /// Waits until `look` finds what it is looking for.
     ///
     /// Cancel-safe as far as `look` is: it runs to its end or not at all.

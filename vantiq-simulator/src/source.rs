@@ -1,5 +1,6 @@
 //! [`Source`]: one source, as the applications of a namespace and its administrator see it.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,15 +11,19 @@ use tracing::info;
 use crate::acknowledge::Acknowledge;
 use crate::cut::Cut;
 use crate::envelope;
-use crate::error::SimulatorError;
+use crate::error::{SimulatorError, SimulatorErrorKind};
+use crate::excerpt::excerpt;
 use crate::ledger::Asked;
 use crate::link::{Order, Outgoing, Pace};
-use crate::query::{PendingQuery, QueryReply};
+use crate::query::{PendingQuery, Query};
 use crate::recording::Notification;
 use crate::refusal::Refusal;
 use crate::seat::Seat;
-use crate::shared::Shared;
+use crate::shared::{Shared, World};
 use crate::socket::RawFrame;
+
+/// Notifications that are shown where another one was expected.
+const SKIPPED_SHOWN: usize = 3;
 
 /// A handle to one source of a [`Simulator`](crate::Simulator); cheap to clone.
 ///
@@ -77,13 +82,26 @@ impl Source {
         self.send(link, Outgoing::Fragmented(envelope::publish(&self.name, &object.into()))).await
     }
 
-    /// Sends a `query` and waits for the whole answer.
+    /// Sends a `query`, when awaited, and waits for the whole answer, which is a
+    /// [`QueryReply`](crate::QueryReply); [`Query::rows`] waits for rows.
+    ///
+    /// ```
+    /// # use serde_json::json;
+    /// # async fn example(thermostat: vantiq_simulator::Source) -> Result<(), vantiq_simulator::SimulatorError> {
+    /// assert_eq!(thermostat.query(json!({"op": "current"})).await?.status, 200);
+    /// assert_eq!(thermostat.query(json!({"op": "current"})).rows().await?, [json!({"value": 21.5})]);
+    /// assert_eq!(thermostat.query(json!({"op": "current"})).row().await?["value"], 21.5);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`start_query`](Self::start_query) and [`PendingQuery::reply`]. An error *answer* is a reply.
-    pub async fn query(&self, object: impl Into<Value>) -> Result<QueryReply, SimulatorError> {
-        self.start_query(object).await?.await
+    /// When awaited, as [`start_query`](Self::start_query) and [`PendingQuery::reply`]. An error *answer* is a
+    /// reply.
+    pub fn query(&self, object: impl Into<Value>) -> Query {
+        let (source, object) = (self.clone(), object.into());
+        Query::new(&self.name, async move { source.start_query(object).await?.await })
     }
 
     /// Sends a `query` and leaves the answers for later.
@@ -119,13 +137,53 @@ impl Source {
     /// No notification is lost when the future is dropped.
     pub async fn next_notification(&self) -> Result<Notification, SimulatorError> {
         let awaited = format!("a notification of `{}`", self.name);
-        let next = self.shared.wait(awaited, |world| {
-            let seat = world.registry.seat(&self.name);
-            let next = world.recording.notification_after(&self.name, seat.read_up_to)?;
-            seat.read_up_to = next.number;
-            Some(next)
-        });
-        next.await
+        self.shared.wait(awaited, |world| hand_out(world, &self.name)).await
+    }
+
+    /// The next accepted notification that no clone of this handle has returned yet and for which `is_expected`
+    /// says yes; waits for it. Those before it are skipped: they are not returned any more, but stay in
+    /// [`notifications`](Self::notifications).
+    ///
+    /// ```
+    /// # async fn example(thermostat: vantiq_simulator::Source) -> Result<(), vantiq_simulator::SimulatorError> {
+    /// let alarm = thermostat.expect_notification(|notification| notification.object["alarm"] == true).await?;
+    /// assert_eq!(alarm.object["celsius"], 95);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchNotification`](crate::SimulatorErrorKind::NoSuchNotification) when none comes in time, which says
+    /// what came instead.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, an expected notification is not lost. Those that were skipped by then stay
+    /// skipped.
+    pub async fn expect_notification(
+        &self,
+        mut is_expected: impl FnMut(&Notification) -> bool,
+    ) -> Result<Notification, SimulatorError> {
+        let (mut skipped, mut last) = (0, VecDeque::new());
+        // One by one, and asked without the lock: the question may use the simulator, or panic.
+        let look = || loop {
+            let next = self.shared.change_quietly(|world| hand_out(world, &self.name))?;
+            if is_expected(&next) {
+                return Some(next);
+            }
+            skipped += 1;
+            if last.len() == SKIPPED_SHOWN {
+                last.pop_front();
+            }
+            last.push_back(excerpt(&next.object));
+        };
+        let found = self.shared.wait_outside(String::new(), look).await;
+        found.map_err(|_| {
+            let (source_name, after) = (self.name.to_string(), self.shared.settings.deadline);
+            let last = last.into();
+            SimulatorErrorKind::NoSuchNotification { source_name, skipped, last, after }.into()
+        })
     }
 
     /// All accepted notifications so far, within the recording limit.
@@ -378,4 +436,12 @@ impl Source {
             .wait(awaited, |world| world.registry.find(&self.name).is_some_and(&look).then_some(()))
             .await
     }
+}
+
+/// The next notification of a source, which is then handed out.
+fn hand_out(world: &mut World, source: &str) -> Option<Notification> {
+    let seat = world.registry.seat(source);
+    let next = world.recording.notification_after(source, seat.read_up_to)?;
+    seat.read_up_to = next.number;
+    Some(next)
 }

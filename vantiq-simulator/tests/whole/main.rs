@@ -5,6 +5,7 @@ mod check;
 mod client;
 mod console;
 mod control;
+mod expectations;
 mod faults;
 mod handshake;
 mod network;
