@@ -67,6 +67,7 @@ mod acknowledge;
 mod builder;
 mod chatter;
 mod check;
+mod conformance;
 mod console;
 mod control;
 mod cut;
@@ -104,6 +105,9 @@ mod validation;
 pub use acknowledge::{Acknowledge, AcknowledgeOrder, EventPredicate};
 pub use builder::SimulatorBuilder;
 pub use check::{Check, CheckReport, Duplicate, DuplicateCause, ReceiptSays};
+pub use conformance::{
+    Conformance, ConformanceCheck, ConformanceReport, ConformanceResult, ConformanceVerdict,
+};
 pub use cut::{Cut, Ending, LinkEnd};
 pub use desk::Desk;
 pub use error::{SimulatorError, SimulatorErrorKind};
@@ -120,5 +124,6 @@ pub use refusal::Refusal;
 pub use simulator::Simulator;
 pub use socket::RawFrame;
 pub use source::Source;
+pub use tokio_util::sync::CancellationToken;
 pub use upgrade::UpgradeReply;
 pub use validation::{FailureBody, ValidateReply};

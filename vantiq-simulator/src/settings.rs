@@ -12,7 +12,7 @@ use crate::ledger::TimerRestart;
 use crate::recording::FrameKind;
 
 /// Largest inbound message, the Vert.x default seen in 2019 (PROTOCOL section 10).
-const INBOUND_LIMIT: usize = 262_144;
+pub(crate) const INBOUND_LIMIT: usize = 262_144;
 /// Time for a query since the last data (PROTOCOL section 10).
 const QUERY_TIMEOUT: Duration = Duration::from_millis(33_750);
 /// Longest wait of a test.
