@@ -10,7 +10,7 @@ pub enum ConformanceCheck {
     /// error. Three times, for a source has to be free afterwards.
     OpensAndCloses,
     /// It understands text and binary frames, messages in several frames, and statuses before and behind
-    /// `configureExtension`, and ignores operations and statuses that mean nothing to it.
+    /// `configureExtension`; it ignores operations and statuses that mean nothing to it, and keeps its link.
     UnderstandsServers,
     /// It answers 1,000 queries one after another, each exactly once. Needs a query.
     AnswersOneByOne,

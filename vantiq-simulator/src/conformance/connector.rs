@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::stage::Failure;
 
 /// How long a connector may take to go where nobody looks at how it goes.
-const PUTTING_AWAY: Duration = Duration::from_secs(3);
+const PUTTING_AWAY: Duration = Duration::from_millis(500);
 
 /// Starts a connector with the text of a `server.config`, to be stopped by the token.
 pub(super) type Start<'a> = &'a (dyn Fn(String, CancellationToken) -> Running + Send + Sync);

@@ -76,12 +76,7 @@ const BROKEN: &[(Fault, &[C])] = &[
     (Fault::GivesUpWhereRefused, &[C::RetriesWhereRefused]),
     (
         Fault::IgnoresReconnectRequired,
-        &[
-            C::UnderstandsServers,
-            C::RetriesWhereRefused,
-            C::TakesNewConfigurations,
-            C::SurvivesInvalidConfigurations,
-        ],
+        &[C::RetriesWhereRefused, C::TakesNewConfigurations, C::SurvivesInvalidConfigurations],
     ),
     (Fault::ReadsBinaryFramesOnly, &[C::UnderstandsServers]),
     (Fault::DiesOfUnknownOperations, &[C::UnderstandsServers]),
