@@ -38,3 +38,24 @@ impl SourceHandler for Thermostat {
 }
 
 vantiq_connector::main!(Thermostat);
+
+#[cfg(test)]
+mod tests {
+    use vantiq_connector::simulator::Conformance;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_thermostat_keeps_what_every_connector_promises() {
+        let suite = Conformance::new("thermostat", json!({"unit": "celsius"}))
+            .changed_configuration(json!({"unit": "kelvin"}))
+            .invalid_configuration(json!({"unit": 5}))
+            .publish(json!({"target": 21}))
+            .query(json!({"op": "current"}))
+            .large_query(json!({"op": "history", "days": 20_000}))
+            .unknown_query(json!({"op": "weather"}));
+        let report = vantiq_connector::conformance::<Thermostat>(suite).await;
+        println!("{report}");
+        report.assert_clean();
+    }
+}

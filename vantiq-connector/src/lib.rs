@@ -46,6 +46,8 @@ pub use config::{ConfigError, HealthPolicy, Secret, ServerConfig, ServerConfigBu
 #[cfg(feature = "logging")]
 pub use config::{LoggingError, setup_logging};
 pub use connector_set::{ConnectorSet, ConnectorSetBuilder, ConnectorSetHandle, start};
+#[cfg(feature = "simulator")]
+pub use connector_set::{conformance, conformance_of};
 pub use context::NotShared;
 pub use delivery::{
     AckProfile, Delivery, DeliveryError, NotifyError, OutboxOnError, OutboxSync, OverflowPolicy, Receipt,
@@ -59,6 +61,10 @@ pub use source::Source;
 pub use source_pattern::SourcePattern;
 pub use telemetry::{Abandoned, SourceCounts, SourceState, SourceStatus};
 pub use transport::{TransportError, TransportErrorKind};
+/// The simulated server, for tests: the same crate as `vantiq-simulator`, of the version that fits.
+#[cfg(feature = "simulator")]
+#[doc(no_inline)]
+pub use vantiq_simulator as simulator;
 
 /// Everything a connector needs, to be imported at once.
 pub mod prelude {

@@ -6,6 +6,8 @@ mod health_policy;
 #[cfg(feature = "simulator")]
 mod simulation;
 mod start;
+#[cfg(feature = "simulator")]
+mod trial;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -13,6 +15,8 @@ use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span, warn};
 
+#[cfg(feature = "simulator")]
+pub use self::trial::{conformance, conformance_of};
 pub use self::{builder::ConnectorSetBuilder, handle::ConnectorSetHandle, start::start};
 use crate::{
     Abandoned, ConnectorError, HealthPolicy, SourceState,
