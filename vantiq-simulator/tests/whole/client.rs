@@ -94,6 +94,12 @@ impl Client {
         serde_json::from_slice(&frame.into_data()).expect("the simulator sends JSON")
     }
 
+    /// The next message, or `None` when the connection has ended.
+    pub(crate) async fn try_next(&mut self) -> Option<Value> {
+        let frame = self.stream.next().await?.ok()?;
+        Some(serde_json::from_slice(&frame.into_data()).unwrap_or_default())
+    }
+
     /// The next frame.
     pub(crate) async fn next_frame(&mut self) -> Message {
         within(self.stream.next()).await.expect("there is a frame").expect("the connection is open")

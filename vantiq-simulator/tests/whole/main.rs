@@ -13,5 +13,6 @@ mod notifications;
 mod queries;
 mod rest;
 mod rest_client;
+mod scenario;
 mod subscriptions;
 mod takeover;
