@@ -18,8 +18,8 @@
 //! let thermostat = simulator.source("thermostat");
 //! thermostat.wait_attached().await?;
 //! thermostat.publish(json!({"target": 21})).await?;
-//! assert_eq!(thermostat.next_notification().await?.object, json!({"accepted": 21}));
-//! assert_eq!(thermostat.query(json!({"op": "current"})).await?.rows().len(), 1);
+//! thermostat.expect_notification(|event| event.object["accepted"] == 21).await?;
+//! assert_eq!(thermostat.query(json!({"op": "current"})).row().await?["value"], 21.5);
 //!
 //! thermostat.cut(Cut::Abort).await?;
 //! thermostat.wait_sessions(2).await?;
@@ -27,6 +27,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A conversation of several steps is a [`Scenario`]. What any connector has to keep is checked by [`Conformance`].
 //!
 //! # Bad networks
 //!
