@@ -7,7 +7,8 @@ use std::fmt;
 #[non_exhaustive]
 pub enum ConformanceCheck {
     /// It attaches, and when it is stopped it closes the WebSocket with a closing handshake and ends without an
-    /// error. Three times, for a source has to be free afterwards.
+    /// error. Three times, for a source has to be free afterwards. Where it does not attach at all, this fails and
+    /// all else is skipped.
     OpensAndCloses,
     /// It understands text and binary frames, messages in several frames, and statuses before and behind
     /// `configureExtension`; it ignores operations and statuses that mean nothing to it, and keeps its link.

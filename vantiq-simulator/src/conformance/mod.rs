@@ -233,19 +233,42 @@ impl Conformance {
         E: Into<Box<dyn Error + Send + Sync>>,
     {
         let start: Start<'_> = &|server_config, stop| connector::running(start(server_config, stop));
+        let attaches = self.attaches(start).await;
         let mut results = Vec::new();
         for check in ConformanceCheck::ALL {
             let began = Instant::now();
-            let (verdict, words) = match self.lacks(check) {
-                Some(reason) => (ConformanceVerdict::Skipped, reason.to_owned()),
-                None => match self.perform(check, start).await {
-                    Ok(counts) => (ConformanceVerdict::Passed, counts),
-                    Err(Failure(why)) => (ConformanceVerdict::Failed, why),
-                },
-            };
+            let (verdict, words) = self.judge(check, &attaches, start).await;
             results.push(ConformanceResult { check, verdict, words, took: began.elapsed() });
         }
         ConformanceReport { source: self.source.clone(), results }
+    }
+
+    /// Whether the connector attaches at all. If not, each check would only wait for that.
+    async fn attaches(&self, start: Start<'_>) -> Result<(), Failure> {
+        let stage = self.stage(self.server()).await?;
+        let connector = stage.attached_connector(start).await?;
+        connector.put_away(self.grace).await;
+        Ok(())
+    }
+
+    async fn judge(
+        &self,
+        check: ConformanceCheck,
+        attaches: &Result<(), Failure>,
+        start: Start<'_>,
+    ) -> (ConformanceVerdict, String) {
+        match (attaches, self.lacks(check)) {
+            // Also where it was left out: a report of a connector that does nothing must not be clean.
+            (Err(Failure(why)), _) if check == ConformanceCheck::OpensAndCloses => {
+                (ConformanceVerdict::Failed, why.clone())
+            }
+            (Err(_), _) => (ConformanceVerdict::Skipped, "the connector does not attach".to_owned()),
+            (Ok(()), Some(reason)) => (ConformanceVerdict::Skipped, reason.to_owned()),
+            (Ok(()), None) => match self.perform(check, start).await {
+                Ok(counts) => (ConformanceVerdict::Passed, counts),
+                Err(Failure(why)) => (ConformanceVerdict::Failed, why),
+            },
+        }
     }
 
     /// Why a check is skipped, if it is.

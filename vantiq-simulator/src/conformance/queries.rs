@@ -91,7 +91,7 @@ pub(super) async fn splits_large_answers(suite: &Conformance, start: Start<'_>) 
 
 pub(super) async fn shuts_down(suite: &Conformance, start: Start<'_>) -> Result<String, Failure> {
     let stage = suite.stage(suite.server()).await?;
-    let mut connector = stage.connector(start);
+    let mut connector = stage.attached_connector(start).await?;
     // Cancel safety: whatever ends first decides, and the rest is given up.
     let in_flight = tokio::select! {
         biased;
@@ -110,7 +110,6 @@ pub(super) async fn shuts_down(suite: &Conformance, start: Start<'_>) -> Result<
 /// Asks many things at once, and one more whose answer, whatever it is, proves that the connector has read them all.
 async fn put_in_flight(stage: &Stage<'_>) -> Result<Vec<PendingQuery>, Failure> {
     let suite = stage.suite;
-    stage.source.wait_attached().await?;
     let mut in_flight = Vec::new();
     if let Some(query) = &suite.slow_query {
         in_flight.push(stage.source.start_query(query.clone()).await?);

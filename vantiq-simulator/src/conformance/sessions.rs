@@ -27,13 +27,7 @@ pub(super) async fn opens_and_closes(suite: &Conformance, start: Start<'_>) -> R
 }
 
 async fn opens_and_closes_once(stage: &Stage<'_>, start: Start<'_>) -> Result<(), Failure> {
-    let mut connector = stage.connector(start);
-    // Cancel safety: whatever ends first decides.
-    tokio::select! {
-        biased;
-        attached = stage.source.wait_attached() => attached?,
-        end = connector.unasked_end() => return Err(end),
-    }
+    let connector = stage.attached_connector(start).await?;
     connector.stop(stage.suite.grace).await?;
     stage.closed_by_connector().await
 }

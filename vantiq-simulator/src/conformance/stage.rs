@@ -96,6 +96,18 @@ impl Stage<'_> {
         Connector::start(start, self.simulator.server_config())
     }
 
+    /// A connector that is attached; one that ends before is a failure.
+    pub(super) async fn attached_connector(&self, start: Start<'_>) -> Result<Connector, Failure> {
+        let mut connector = self.connector(start);
+        // Cancel safety: whatever ends first decides, and the rest is given up.
+        tokio::select! {
+            biased;
+            attached = self.source.wait_attached() => attached?,
+            end = connector.unasked_end() => return Err(end),
+        }
+        Ok(connector)
+    }
+
     /// Asks this, and wants an answer that is no error.
     pub(super) async fn ask(&self, query: Value) -> Result<QueryReply, Failure> {
         asked(&self.source, query).await

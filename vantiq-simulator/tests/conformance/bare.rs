@@ -24,6 +24,7 @@ const BUNDLE: usize = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
+    NeverAttaches,
     AnswersTwice,
     LosesEveryFiftiethQuery,
     LeavesUnknownQueries,
@@ -71,6 +72,10 @@ pub(crate) async fn serve(
     let settings = Settings::parse(&server_config);
     let mut bare =
         Bare { settings, fault, configuration: Value::Null, queries: 0, unacknowledged: 0, last: None };
+    if fault == Fault::NeverAttaches {
+        stop.cancelled().await;
+        return Ok(());
+    }
     loop {
         // The first answer over the new link is one to a query of the old link.
         let repeats = fault == Fault::RepeatsAnswersAfterReconnecting;

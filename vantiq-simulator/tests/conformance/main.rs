@@ -48,9 +48,18 @@ async fn without_samples_there_is_less_to_check_and_the_rest_passes() {
     assert_eq!(report.checks(ConformanceVerdict::Passed).len(), 5);
 }
 
+#[tokio::test]
+async fn where_nothing_attaches_nothing_passes_and_nobody_waits_for_each_check() {
+    let suite = samples().deadline(BRIEFLY).without(C::OpensAndCloses);
+    let report = run(suite, Fault::NeverAttaches).await;
+    assert_eq!(report.checks(ConformanceVerdict::Failed), [C::OpensAndCloses]);
+    assert_eq!(report.checks(ConformanceVerdict::Skipped).len(), C::ALL.len() - 1);
+}
+
 /// What each fault breaks, and that it breaks nothing else.
 const BROKEN: &[(Fault, &[C])] = &[
     (Fault::None, &[]),
+    (Fault::NeverAttaches, &[C::OpensAndCloses]),
     (
         Fault::AnswersTwice,
         &[
