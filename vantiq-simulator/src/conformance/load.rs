@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,7 @@ use super::queries::all_of;
 use super::stage::{Failure, Fate, Stage, fate};
 use crate::cut::Cut;
 use crate::error::{SimulatorError, SimulatorErrorKind};
+use crate::source::Source;
 
 /// The kinds of cuts, in turns.
 const KINDS: [Cut; 3] = [Cut::Close, Cut::Abort, Cut::MidFrame];
@@ -74,7 +76,9 @@ impl Load {
         let mut workers = JoinSet::new();
         for _ in 0..WORKERS {
             let worker = Worker {
-                stage: (stage.source.clone(), suite.query.clone(), suite.publish.clone()),
+                source: stage.source.clone(),
+                query: suite.query.clone(),
+                publish: suite.publish.clone(),
                 stop: stop.clone(),
                 counts: Arc::clone(&counts),
             };
@@ -113,14 +117,16 @@ impl Load {
 
 /// One who publishes and asks in turns.
 struct Worker {
-    stage: (crate::Source, Option<serde_json::Value>, Option<serde_json::Value>),
+    source: Source,
+    query: Option<Value>,
+    publish: Option<Value>,
     stop: CancellationToken,
     counts: Arc<watch::Sender<Counts>>,
 }
 
 impl Worker {
     async fn work(self) -> Result<(), Failure> {
-        let (source, query, publish) = &self.stage;
+        let Self { source, query, publish, .. } = &self;
         while !self.stop.is_cancelled() {
             source.wait_attached().await?;
             if let Some(publish) = publish {
