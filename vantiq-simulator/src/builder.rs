@@ -69,7 +69,7 @@ impl SimulatorBuilder {
     }
 
     /// Uses the access token that is kept for the port, unless [`token`](Self::token) gives one; see
-    /// [`kept_token`](crate::kept_token) for where. One that is made now is kept there: for good where the port was
+    /// [`kept_token`](fn@crate::kept_token) for where. One that is made now is kept there: for good where the port was
     /// chosen, and as long as the simulator lives where it took a free one.
     ///
     /// A token that cannot be kept, or that others could read, is a warning in the log: there is a new one then.
