@@ -217,6 +217,14 @@ impl SimulatorBuilder {
         self
     }
 
+    /// How many bytes the parts of one answer may have that wait for who asked, or are kept for the whole reply. Default
+    /// 64 MiB. Beyond that the query ends with [`AnswerTooLarge`](crate::SimulatorErrorKind::AnswerTooLarge).
+    #[must_use]
+    pub fn answer_limit(mut self, bytes: usize) -> Self {
+        self.settings.answer_limit = bytes;
+        self
+    }
+
     /// How many bytes of messages of both directions are kept, for [`Simulator::received`] and
     /// [`Source::notifications`](crate::Source::notifications); the oldest go first. Default 1 GiB. What is noted
     /// of each message, about 100 bytes, counts.

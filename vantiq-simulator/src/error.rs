@@ -85,6 +85,12 @@ pub enum SimulatorErrorKind {
         /// How long.
         after: Duration,
     },
+    /// The parts of an answer are larger than the [limit](crate::SimulatorBuilder::answer_limit).
+    #[error("the answer of the source `{source_name}` is too large")]
+    AnswerTooLarge {
+        /// Name of the source.
+        source_name: String,
+    },
     /// Something awaited did not happen before the simulator's deadline.
     #[error("waited {after:?} in vain for {awaited}")]
     Deadline {

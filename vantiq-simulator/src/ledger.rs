@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -17,12 +18,22 @@ const REMEMBERED: usize = 10_000;
 /// What happens to one query.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Progress {
-    /// A status 100.
-    Partial { body: Value, at: Instant },
+    /// A status 100 with a body of so many bytes.
+    Partial { body: Value, bytes: usize, at: Instant },
     /// The last answer.
     Terminal { status: u16, body: Value, at: Instant },
     /// The link of the query has ended.
     LinkLost,
+    /// The parts that nobody has taken are too large together.
+    TooLarge,
+}
+
+/// What comes of a query, for who asked.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    pub(crate) progress_rx: UnboundedReceiver<Progress>,
+    /// Bytes of parts that have come and were not taken yet.
+    pub(crate) held: Arc<AtomicUsize>,
 }
 
 /// A query as it is put in.
@@ -41,6 +52,8 @@ pub(crate) struct Answered<'a> {
     pub(crate) link: u64,
     pub(crate) status: u16,
     pub(crate) body: Value,
+    /// Size of the body.
+    pub(crate) bytes: usize,
     pub(crate) at: Instant,
 }
 
@@ -74,6 +87,7 @@ struct Open {
     link: u64,
     expires: Instant,
     progress_tx: UnboundedSender<Progress>,
+    held: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +95,7 @@ enum End {
     Answered,
     TimedOut,
     LinkLost,
+    TooLarge,
 }
 
 /// All queries that were asked and not yet forgotten.
@@ -88,23 +103,27 @@ enum End {
 pub(crate) struct Ledger {
     timeout: Duration,
     restart: TimerRestart,
+    /// Bytes of parts that may wait for who asked.
+    limit: usize,
     open: HashMap<String, Open>,
     ended: HashMap<String, (End, Arc<str>)>,
     ended_order: VecDeque<String>,
 }
 
 impl Ledger {
-    pub(crate) fn new(timeout: Duration, restart: TimerRestart) -> Self {
-        Self { timeout, restart, open: HashMap::new(), ended: HashMap::new(), ended_order: VecDeque::new() }
+    pub(crate) fn new(timeout: Duration, restart: TimerRestart, limit: usize) -> Self {
+        let (open, ended, ended_order) = (HashMap::new(), HashMap::new(), VecDeque::new());
+        Self { timeout, restart, limit, open, ended, ended_order }
     }
 
     /// Enters a query; its progress comes out of the returned end.
-    pub(crate) fn ask(&mut self, asked: Asked) -> UnboundedReceiver<Progress> {
+    pub(crate) fn ask(&mut self, asked: Asked) -> Asking {
         self.expire(asked.at);
         let (progress_tx, progress_rx) = unbounded_channel();
         let Asked { address, source, link, at } = asked;
-        self.open.insert(address, Open { source, link, expires: at + self.timeout, progress_tx });
-        progress_rx
+        let (expires, held) = (at + self.timeout, Arc::<AtomicUsize>::default());
+        self.open.insert(address, Open { source, link, expires, progress_tx, held: Arc::clone(&held) });
+        Asking { progress_rx, held }
     }
 
     /// Takes an answer and says which source it is for, and whether it came in time.
@@ -132,8 +151,14 @@ impl Ledger {
             if self.restart.applies(&answered.body) {
                 open.expires = answered.at + self.timeout;
             }
-            // A query that nobody waits for any more is still checked.
-            let _ = open.progress_tx.send(Progress::Partial { body: answered.body, at: answered.at });
+            let Answered { body, bytes, at, .. } = answered;
+            if open.held.fetch_add(bytes, Relaxed) + bytes > self.limit {
+                let _ = open.progress_tx.send(Progress::TooLarge);
+                self.end(address, End::TooLarge);
+            } else {
+                // A query that nobody waits for any more is still checked.
+                let _ = open.progress_tx.send(Progress::Partial { body, bytes, at });
+            }
         } else {
             let Answered { status, body, at, .. } = answered;
             let _ = open.progress_tx.send(Progress::Terminal { status, body, at });
@@ -159,7 +184,7 @@ impl Ledger {
                 Err(format!("second terminal answer to query {address}, or a late part"))
             }
             Some((End::LinkLost, _)) => Err(format!("answer to query {address} of a link that has ended")),
-            Some((End::TimedOut, source)) => Ok((Arc::clone(source), Timing::Late)),
+            Some((End::TimedOut | End::TooLarge, source)) => Ok((Arc::clone(source), Timing::Late)),
         }
     }
 
@@ -192,25 +217,30 @@ mod tests {
     use super::*;
 
     const TIMEOUT: Duration = Duration::from_secs(30);
+    /// As bytes, and as parts: each has one.
+    const LIMIT: usize = 3;
 
     struct Desk {
         ledger: Ledger,
         start: Instant,
         progress_rx: UnboundedReceiver<Progress>,
+        held: Arc<AtomicUsize>,
     }
 
     fn asked(restart: TimerRestart) -> Desk {
-        let mut ledger = Ledger::new(TIMEOUT, restart);
+        let mut ledger = Ledger::new(TIMEOUT, restart, LIMIT);
         let start = Instant::now();
-        let progress_rx =
+        let asking =
             ledger.ask(Asked { address: "a".into(), source: "thermostat".into(), link: 1, at: start });
-        Desk { ledger, start, progress_rx }
+        Desk { ledger, start, progress_rx: asking.progress_rx, held: asking.held }
     }
 
     impl Desk {
         fn answer(&mut self, link: u64, status: u16, body: Value, after: u64) -> Result<Timing, String> {
             let at = self.start + Duration::from_secs(after);
-            self.ledger.answer(Answered { address: "a", link, status, body, at }).map(|(_, timing)| timing)
+            self.ledger
+                .answer(Answered { address: "a", link, status, body, bytes: 1, at })
+                .map(|(_, timing)| timing)
         }
     }
 
@@ -270,10 +300,27 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_takes_has_a_limit() {
+        let mut desk = asked(TimerRestart::WithData);
+        for _ in 0..LIMIT {
+            desk.answer(1, 100, json!([1]), 1).expect("it is in order");
+        }
+        desk.held.fetch_sub(1, Relaxed);
+        desk.answer(1, 100, json!([1]), 1).expect("one was taken");
+        desk.answer(1, 100, json!([1]), 1).expect("too large is not wrong");
+        assert_eq!(desk.answer(1, 200, Value::Null, 1), Ok(Timing::Late), "nor what comes behind");
+        let mut parts = 0;
+        while let Ok(Progress::Partial { .. }) = desk.progress_rx.try_recv() {
+            parts += 1;
+        }
+        assert_eq!(parts, LIMIT + 1);
+    }
+
+    #[test]
     fn an_answer_to_nobody_is_a_violation() {
-        let mut ledger = Ledger::new(TIMEOUT, TimerRestart::WithData);
+        let mut ledger = Ledger::new(TIMEOUT, TimerRestart::WithData, LIMIT);
         let at = Instant::now();
-        let answer = Answered { address: "?", link: 1, status: 200, body: Value::Null, at };
+        let answer = Answered { address: "?", link: 1, status: 200, body: Value::Null, bytes: 0, at };
         assert!(ledger.answer(answer).is_err());
     }
 }

@@ -44,7 +44,8 @@
 //! # Memory
 //!
 //! Messages of both directions are kept up to the [recording limit](SimulatorBuilder::recording_limit), violations,
-//! ends of links and ended queries up to fixed numbers. A connector that does not read makes
+//! ends of links and ended queries up to fixed numbers, the parts of an answer that nobody has taken up to the
+//! [answer limit](SimulatorBuilder::answer_limit). A connector that does not read makes
 //! [`Source::publish`] wait after a short queue. Up to 256 events of 256 KiB wait for each subscriber, of 10,000
 //! subscriptions at most; a request body has at most 8 MiB, and what is created by requests stays until it is deleted. Answers and acknowledgements for a connector that sends
 //! and never reads do pile up, in proportion to what it sends.

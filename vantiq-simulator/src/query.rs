@@ -4,15 +4,15 @@
 use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
 use serde_json::Value;
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::error::{SimulatorError, SimulatorErrorKind};
 use crate::excerpt::{excerpt, shortened};
-use crate::ledger::{Progress, TimerRestart};
+use crate::ledger::{Asking, Progress, TimerRestart};
 
 /// A query that is sent when this is awaited.
 ///
@@ -95,7 +95,7 @@ pub struct PendingQuery {
     timeout: Duration,
     restart: TimerRestart,
     expires: Instant,
-    progress_rx: UnboundedReceiver<Progress>,
+    asking: Asking,
     partials: Vec<Value>,
     terminal: Option<(u16, Value)>,
 }
@@ -129,7 +129,7 @@ impl PendingQuery {
         address: String,
         (timeout, restart): (Duration, TimerRestart),
         asked: Instant,
-        progress_rx: UnboundedReceiver<Progress>,
+        asking: Asking,
     ) -> Self {
         Self {
             source: source.to_owned(),
@@ -137,7 +137,7 @@ impl PendingQuery {
             timeout,
             restart,
             expires: asked + timeout,
-            progress_rx,
+            asking,
             partials: Vec::new(),
             terminal: None,
         }
@@ -153,35 +153,47 @@ impl PendingQuery {
     /// # Errors
     ///
     /// [`QueryTimeout`](SimulatorErrorKind::QueryTimeout) when the connector is silent for the query
-    /// timeout, [`LinkLost`](SimulatorErrorKind::LinkLost) when its link ends first.
+    /// timeout, [`LinkLost`](SimulatorErrorKind::LinkLost) when its link ends first,
+    /// [`AnswerTooLarge`](SimulatorErrorKind::AnswerTooLarge) when all parts together are beyond the
+    /// [answer limit](crate::SimulatorBuilder::answer_limit).
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost when the future is dropped; a part that was returned also stays in
     /// [`QueryReply::partials`].
     pub async fn next_partial(&mut self) -> Result<Option<Value>, SimulatorError> {
-        let partial = self.take_partial().await?;
+        let partial = self.advance().await?.map(|(body, _)| body);
         self.partials.extend(partial.clone());
         Ok(partial)
     }
 
     /// Like [`next_partial`](Self::next_partial), but the part is not kept.
     pub(crate) async fn take_partial(&mut self) -> Result<Option<Value>, SimulatorError> {
+        let Some((body, bytes)) = self.advance().await? else { return Ok(None) };
+        self.asking.held.fetch_sub(bytes, Relaxed);
+        Ok(Some(body))
+    }
+
+    /// The body of the next part and its size, until the terminal answer has come.
+    async fn advance(&mut self) -> Result<Option<(Value, usize)>, SimulatorError> {
         if self.terminal.is_some() {
             return Ok(None);
         }
-        match timeout_at(self.expires, self.progress_rx.recv()).await {
-            Ok(Some(Progress::Partial { body, at })) if at <= self.expires => {
+        match timeout_at(self.expires, self.asking.progress_rx.recv()).await {
+            Ok(Some(Progress::Partial { body, bytes, at })) if at <= self.expires => {
                 if self.restart.applies(&body) {
                     self.expires = at + self.timeout;
                 }
-                Ok(Some(body))
+                Ok(Some((body, bytes)))
             }
             Ok(Some(Progress::Terminal { status, body, at })) if at <= self.expires => {
                 self.terminal = Some((status, body));
                 Ok(None)
             }
             Ok(Some(Progress::LinkLost)) => Err(SimulatorError::link_lost(&self.source)),
+            Ok(Some(Progress::TooLarge)) => {
+                Err(SimulatorErrorKind::AnswerTooLarge { source_name: self.source.clone() }.into())
+            }
             _ => Err(self.timed_out()),
         }
     }

@@ -86,7 +86,7 @@ impl Registry {
         Self {
             seats: seats.collect(),
             validated: HashSet::new(),
-            queries: Ledger::new(settings.query_timeout, settings.timer_restart),
+            queries: Ledger::new(settings.query_timeout, settings.timer_restart, settings.answer_limit),
             subscriptions: Subscriptions::default(),
             on_validate: Script::new(ValidateReply::Check),
             refused_credentials: None,
@@ -331,6 +331,7 @@ impl Registry {
         let (Some(status), Some(address)) = (message.status, message.reply_address()) else {
             return self.violate(link, "sent an answer without status or X-Reply-Address");
         };
+        let bytes = message.body.map_or(0, |body| body.get().len());
         let body = message.body.and_then(|body| serde_json::from_str(body.get()).ok()).unwrap_or_default();
         if status == 100 {
             debug!(link, address, "partial answer");
@@ -338,7 +339,7 @@ impl Registry {
             info!(link, address, status, "answer");
         }
         let configuration_error = configuration_error(status, &body);
-        match self.queries.answer(Answered { address, link, status, body, at: now }) {
+        match self.queries.answer(Answered { address, link, status, body, bytes, at: now }) {
             Ok((_, Timing::Late)) if self.settings.refuse_late_answers => {
                 let what = format!("The query with the reply address {address} is over.");
                 reply(&Status::failure(400, "io.vantiq.sourcemgr.request.timeout", &what))

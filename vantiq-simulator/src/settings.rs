@@ -17,6 +17,8 @@ pub(crate) const INBOUND_LIMIT: usize = 262_144;
 const QUERY_TIMEOUT: Duration = Duration::from_millis(33_750);
 /// Longest wait of a test.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Bytes of parts of an answer that wait for who asked.
+const ANSWER_LIMIT: usize = 64 << 20;
 /// Bytes of messages to keep.
 const RECORDING_LIMIT: usize = 1 << 30;
 
@@ -42,6 +44,7 @@ pub(crate) struct Settings {
     /// Both for ever where nobody said otherwise.
     pub(crate) ping_interval: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) answer_limit: usize,
     pub(crate) recording_limit: usize,
     pub(crate) deadline: Duration,
 }
@@ -67,6 +70,7 @@ impl Default for Settings {
             only_objects: false,
             ping_interval: None,
             idle_timeout: None,
+            answer_limit: ANSWER_LIMIT,
             recording_limit: RECORDING_LIMIT,
             deadline: DEADLINE,
         }

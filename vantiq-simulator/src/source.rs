@@ -113,7 +113,7 @@ impl Source {
         let link = self.session()?;
         let (address, at) = (envelope::uuid(), Instant::now());
         let asked = Asked { address: address.clone(), source: Arc::clone(&self.name), link, at };
-        let (progress_rx, may_speak) = self
+        let (asking, may_speak) = self
             .shared
             .change(|world| (world.registry.queries.ask(asked), world.registry.chatter.may_speak(at)));
         if may_speak {
@@ -123,7 +123,7 @@ impl Source {
         self.send(link, Outgoing::Message(text)).await?;
         let settings = &self.shared.settings;
         let timing = (settings.query_timeout, settings.timer_restart);
-        Ok(PendingQuery::new(&self.name, address, timing, at, progress_rx))
+        Ok(PendingQuery::new(&self.name, address, timing, at, asking))
     }
 
     /// The next accepted notification that no clone of this handle has returned yet; waits for it.

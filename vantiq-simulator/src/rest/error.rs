@@ -76,6 +76,9 @@ impl RestError {
                 "io.vantiq.sourcemgr.request.timeout",
                 &format!("The source {NAMESPACE}:{source} did not respond in time: {error}."),
             ),
+            SimulatorErrorKind::AnswerTooLarge { .. } => {
+                Self::bad("io.vantiq.sourcemgr.request.failed", &format!("{error}."))
+            }
             _ => Self::bad(
                 "com.accessg2.ag2rs.streams.source.not_found",
                 &format!(

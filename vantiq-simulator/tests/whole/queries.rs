@@ -142,3 +142,21 @@ async fn a_late_answer_is_refused_where_asked_to() {
     assert_eq!(client.next().await["body"][0]["code"], "io.vantiq.sourcemgr.request.timeout");
     assert!(simulator.violations().is_empty());
 }
+
+#[tokio::test]
+async fn an_answer_without_end_comes_to_one() {
+    let builder = Simulator::builder().any_source(true).answer_limit(1_000);
+    let simulator = builder.start().await.expect("a free port");
+    let mut client = Client::attached(&simulator, "any").await;
+    let pending = simulator.source("any").start_query(json!({})).await.expect("it is attached");
+    let query = client.next().await;
+    for _ in 0..11 {
+        client.answer(&query, 100, json!(["x".repeat(96)])).await;
+    }
+    let error = pending.await.expect_err("it is too large");
+    assert!(matches!(error.kind(), SimulatorErrorKind::AnswerTooLarge { .. }), "{error}");
+    client.answer(&query, 204, json!(null)).await;
+    client.notify("any", json!({})).await;
+    client.next().await;
+    assert!(simulator.violations().is_empty(), "nothing of that is forbidden");
+}
