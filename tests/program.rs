@@ -141,7 +141,7 @@ async fn a_connector_brings_its_server_along() {
     let mut log = Log::of(&mut child);
     let mut shown = Log::reading(child.stdout.take().unwrap());
     let greeting = shown.line("A Vantiq server is simulated at http://127.0.0.1:").await;
-    assert!(greeting.ends_with("with the sources thermostat"), "{greeting}");
+    assert!(greeting.ends_with("with the source thermostat"), "{greeting}");
     shown.line("/api/v1/resources/sources/thermostat/query").await;
     let kept = std::fs::read_dir(folder.0.join("tokens")).unwrap().count();
     assert_eq!(kept, 1, "the commands of `vantiq-simulator` find its token");

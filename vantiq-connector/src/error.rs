@@ -18,7 +18,7 @@ pub enum ConnectorError {
     #[error("wrong settings of the log")]
     Logging(#[source] crate::config::LoggingError),
     /// The command line has a mistake in it. Exit code 64.
-    #[error("{0}; write nothing, or the path of a server.config")]
+    #[error("{0}")]
     Usage(String),
     /// The file given with `--source-config` cannot be used. Exit code 64.
     #[cfg(feature = "simulator")]

@@ -29,6 +29,8 @@ pub(super) struct Wanted {
 pub(super) struct Simulation {
     simulator: Simulator,
     sources: Vec<String>,
+    /// Whether it listens elsewhere than it would have, because that was taken.
+    gave_way: bool,
 }
 
 impl Simulation {
@@ -53,11 +55,11 @@ impl Simulation {
             let sources = sources.iter();
             sources.fold(builder, |builder, name| builder.source(name, document.clone())).start().await
         };
-        let simulator = match start(wanted.port.unwrap_or(PORT)).await {
-            Err(error) if wanted.port.is_none() && is_taken(&error) => start(0).await,
-            started => started,
+        let (simulator, gave_way) = match start(wanted.port.unwrap_or(PORT)).await {
+            Err(error) if wanted.port.is_none() && is_taken(&error) => (start(0).await, true),
+            started => (started, false),
         };
-        Ok(Self { simulator: simulator.map_err(ConnectorError::Simulator)?, sources })
+        Ok(Self { simulator: simulator.map_err(ConnectorError::Simulator)?, sources, gave_way })
     }
 
     /// The settings of a connector to it.
@@ -91,22 +93,41 @@ impl Simulation {
         let (url, token) = (self.simulator.url(), self.simulator.token());
         let console = self.simulator.console_url();
         let (sources, first) = (self.sources.join(", "), self.sources.first().map_or("", String::as_str));
+        let plural = if self.sources.len() == 1 { "" } else { "s" };
+        let elsewhere = if self.gave_way {
+            format!("Port {PORT} is taken, so it listens elsewhere.\n")
+        } else {
+            String::new()
+        };
+        let place = self.place();
         let mut out = io::stdout().lock();
         let greeted = write!(
             out,
-            "A Vantiq server is simulated at {url}, with the sources {sources}
-Access token: {token}
+            "A Vantiq server is simulated at {url}, with the source{plural} {sources}
+{elsewhere}Access token: {token}
 Its console: {console}
 
 Type `configure {first} JSON`, `publish {first} JSON` or `query {first} JSON` here; `help` lists what else can be done,
 `quit` ends it.
-Or from elsewhere:
+Or from elsewhere, with a query of yours as JSON:
 
-  curl -H 'Authorization: Bearer {token}' -d '{{}}' {url}/api/v1/resources/sources/{first}/query
+  vantiq-simulator query {first} JSON{place}
+  curl -H 'Authorization: Bearer {token}' -d JSON {url}/api/v1/resources/sources/{first}/query
 
 "
         );
         let _ = greeted.and_then(|()| out.flush());
+    }
+
+    /// What the commands of the simulator's program have to be told: they look at the usual port, and for the token
+    /// that is kept for a port that somebody chose.
+    fn place(&self) -> String {
+        let (url, token) = (self.simulator.url(), self.simulator.token());
+        match self.simulator.addr().port() {
+            _ if self.gave_way => format!(" --url {url} --token {token}"),
+            PORT => String::new(),
+            _ => format!(" --url {url}"),
+        }
     }
 }
 

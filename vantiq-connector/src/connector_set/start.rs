@@ -78,6 +78,12 @@ Environment:
     )
 }
 
+/// What to write where something else was.
+#[cfg(feature = "simulator")]
+const INSTEAD: &str = "write nothing, or the path of a server.config, or `--simulate`";
+#[cfg(not(feature = "simulator"))]
+const INSTEAD: &str = "write nothing, or the path of a server.config";
+
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 enum Command {
@@ -92,7 +98,7 @@ fn command_line(arguments: Vec<OsString>) -> Result<Command, ConnectorError> {
     #[cfg(feature = "simulator")]
     use lexopt::ValueExt as _;
 
-    let usage = |error: lexopt::Error| ConnectorError::Usage(error.to_string());
+    let usage = |error: lexopt::Error| ConnectorError::Usage(format!("{error}; {INSTEAD}"));
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut path = None;
     #[cfg(feature = "simulator")]
@@ -103,7 +109,12 @@ fn command_line(arguments: Vec<OsString>) -> Result<Command, ConnectorError> {
             #[cfg(feature = "simulator")]
             Arg::Long("simulate") => {
                 simulates = true;
-                wanted.port = parser.optional_value().map(|port| port.parse()).transpose().map_err(usage)?;
+                let port = parser.optional_value().map(|port| port.parse()).transpose();
+                wanted.port = port.map_err(|error: lexopt::Error| {
+                    ConnectorError::Usage(format!(
+                        "{error}; write `--simulate` or, for a port, `--simulate=8082`"
+                    ))
+                })?;
             }
             #[cfg(feature = "simulator")]
             Arg::Long("source-config") => {
@@ -123,9 +134,11 @@ fn command_line(arguments: Vec<OsString>) -> Result<Command, ConnectorError> {
         let wrong = |what: &str| Err(ConnectorError::Usage(what.to_owned()));
         match (simulates, path.is_some()) {
             (true, false) => return Ok(Command::Simulate(wanted)),
-            (true, true) => return wrong("`--simulate` has settings of its own"),
+            (true, true) => return wrong("`--simulate` has settings of its own; leave the path out"),
             (false, _) if wanted.source_config.is_some() => {
-                return wrong("`--source-config` is for `--simulate`");
+                return wrong(
+                    "`--source-config` is for `--simulate`; write `--simulate --source-config FILE`",
+                );
             }
             (false, _) => {}
         }
