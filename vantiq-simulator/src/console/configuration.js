@@ -106,7 +106,8 @@ export class Configuration {
     if (!applied.hadLink) return Object.assign(applied, { isOver: true, outcome: '', text: 'Applied; no connector is attached.' });
     if (source.state === 'connected' && source.since > applied.since) {
       const text = `Applied; connected again since ${moment(source.since)}, after ${milliseconds(waited)}.`;
-      return Object.assign(applied, { isOver: true, outcome: 'good', text });
+      // Whether the connector can use it shows in its next answer only, so this is no success yet.
+      return Object.assign(applied, { isOver: true, outcome: '', text });
     }
     const still = waited > PATIENCE ? ' It is taking long.' : '';
     return Object.assign(applied, { outcome: 'busy', text: `Reconnecting…${still}` });

@@ -30,7 +30,8 @@ function shownError(error) {
   );
 }
 
-function messageOf(error) {
+/** The message of an error, with its parameters in place. */
+export function messageOf(error) {
   if (typeof error?.messageTemplate === 'string') return filled(error.messageTemplate, error.parameters ?? []);
   return typeof error?.message === 'string' ? error.message : shown(error ?? null);
 }

@@ -27,7 +27,16 @@ export class Exchange {
   }
 
   show(source) {
+    if (source.name === this.source) return;
     this.source = source.name;
+    this.#forget();
+  }
+
+  /** What came of something else is not shown as if it came of this. */
+  #forget() {
+    this.#abort?.abort();
+    this.#abort = null;
+    byId('result').hidden = true;
   }
 
   get kind() {
@@ -65,7 +74,10 @@ export class Exchange {
     event.preventDefault();
     const { kind, source } = this;
     const text = this.text.value;
-    if (!check(this.text, byId('exchange-check'))) return this.text.focus();
+    if (!check(this.text, byId('exchange-check'))) {
+      this.#forget();
+      return this.text.focus();
+    }
     this.history.add(source, kind, text);
     // What is still under way makes room for this; its answers are nobody's any more.
     this.#abort?.abort();

@@ -1,5 +1,6 @@
 // One frame as the timeline has it.
 
+import { messageOf } from './errors.js';
 import { shortened } from './format.js';
 import { parse } from './json.js';
 
@@ -84,6 +85,6 @@ function numbersOf(numbers) {
 function errorText(body) {
   const error = Array.isArray(body) ? body[0] : body;
   const code = error?.code ?? error?.messageCode;
-  const message = error?.message ?? error?.messageTemplate;
-  return typeof code === 'string' && typeof message === 'string' ? `${code}: ${message}` : null;
+  // The words first: there is not always room for both.
+  return typeof code === 'string' ? `${messageOf(error)} (${code})` : null;
 }

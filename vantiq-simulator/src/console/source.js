@@ -3,6 +3,7 @@
 import { byId, element, say, setText } from './dom.js';
 import { showError } from './errors.js';
 import { counted, moment } from './format.js';
+import { isPast } from './sources.js';
 
 export class Source {
   #facts = '';
@@ -41,7 +42,7 @@ export class Source {
   #showFacts(source) {
     const facts = [];
     if (source.configurationError !== null) facts.push(['error', `Configuration error: ${source.configurationError}`]);
-    if (source.lastRefusal !== null) facts.push(['refusal', refusalOf(source.lastRefusal)]);
+    if (source.lastRefusal !== null && !isPast(source)) facts.push(['refusal', refusalOf(source.lastRefusal)]);
     const short = factsOf(source);
     const all = JSON.stringify([short, facts]);
     if (all === this.#facts) return;

@@ -97,7 +97,7 @@ function wrongOf({ configurationError, lastRefusal }) {
 }
 
 /** It was refused, but is connected since. */
-const isPast = ({ state, since, configurationError, lastRefusal }) =>
+export const isPast = ({ state, since, configurationError, lastRefusal }) =>
   configurationError === null && state === 'connected' && lastRefusal !== null && lastRefusal.at <= since;
 
 /** What is out of order on purpose. */
