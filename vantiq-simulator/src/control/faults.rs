@@ -11,7 +11,7 @@ use tracing::info;
 use super::{Named, source};
 use crate::acknowledge::Acknowledge;
 use crate::cut::Cut;
-use crate::error::SimulatorError;
+use crate::error::{SimulatorError, SimulatorErrorKind};
 use crate::refusal::Refusal;
 use crate::rest::{Authorized, Json, RestError, json};
 use crate::source::Source;
@@ -88,7 +88,10 @@ pub(super) async fn inflict(
     let fault: Fault = fault.map_err(|error| RestError::invalid(format!("This is no fault: {error}.")))?;
     info!(source = name, ?fault, "a fault on purpose");
     let inflicted = fault.inflict(&source(&door, &name)).await;
-    inflicted.map_err(|error| RestError::of_source(&name, "fault", &error))?;
+    inflicted.map_err(|error| match error.kind() {
+        SimulatorErrorKind::NoSession { .. } => RestError::no_link(&name),
+        _ => RestError::of_source(&name, "fault", &error),
+    })?;
     Ok(Json(json!({})))
 }
 

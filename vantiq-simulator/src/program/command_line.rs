@@ -113,6 +113,8 @@ mod tests {
             ),
             ("configure a b.json", r#"file: File("b.json")"#),
             ("configure a -", "file: Stdin"),
+            ("configure a @b.json", r#"file: File("b.json")"#),
+            ("configure a {}", r#"file: Inline("{}")"#),
             ("fault cut a", r#"Cut { source: "a", how: Close }"#),
             ("fault cut a --how midframe", "how: Midframe"),
             ("fault cut a --port 9", "port: Some(9)"),

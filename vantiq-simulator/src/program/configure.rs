@@ -10,6 +10,7 @@ use super::place::Place;
 
 const EXAMPLES: &str = r#"Examples:
   vantiq-simulator configure thermostat document.json
+  vantiq-simulator configure thermostat '{"unit": "celsius"}'
   echo '{"unit": "celsius"}' | vantiq-simulator configure thermostat -
 
 With --json it prints {"done":"configured","source":NAME} or {"error":{"code":...,"message":...}}."#;
@@ -21,7 +22,8 @@ pub(super) struct Configure {
     /// Name of the source
     source: String,
 
-    /// The file with the configuration document, or - for standard input
+    /// The file with the configuration document, the document itself, or - for standard input
+    #[arg(value_parser = JsonArgument::document)]
     file: JsonArgument,
 
     /// Print the outcome as JSON

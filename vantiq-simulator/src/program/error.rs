@@ -77,7 +77,7 @@ impl ProgramError {
             }
             Self::OtherServer { .. } => "say where the simulator is with --url",
             Self::Refused { code, .. } if code == NO_SESSION => {
-                "no connector is attached to the source; `vantiq-simulator sources` lists them"
+                "no connector is attached at present; `vantiq-simulator sources` tells of each source since when"
             }
             Self::Refused { code, .. } if code == NO_SOURCE => {
                 "`vantiq-simulator sources` lists those that there are"

@@ -57,11 +57,11 @@ enum Kind {
         /// Name of the source
         source: String,
     },
-    /// Handle one frame every so many milliseconds, in each direction
+    /// Take one message, of whichever direction, every so many milliseconds
     Slow {
         /// Name of the source
         source: String,
-        /// Milliseconds for each frame
+        /// Milliseconds for each message
         #[arg(long)]
         ms: u64,
     },

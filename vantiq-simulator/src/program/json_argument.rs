@@ -75,6 +75,18 @@ impl FromStr for JsonArgument {
     }
 }
 
+impl JsonArgument {
+    /// As `configure` has it: a file, be it bare, or the document itself, which is an object.
+    pub(super) fn document(argument: &str) -> Result<Self, String> {
+        let is_inline = argument.starts_with('@') || argument.trim_start().starts_with('{');
+        if is_inline {
+            Self::inline(argument)
+        } else {
+            Ok(argument.parse().unwrap_or_else(|error| match error {}))
+        }
+    }
+}
+
 impl InputError {
     pub(super) fn hint(&self) -> &'static str {
         let Self::NotJson { is_inline, source, .. } = self else { return "" };

@@ -10,6 +10,9 @@ use crate::query::{QueryReply, text_of};
 use crate::refusal;
 use crate::validation::{AUTHENTICATION_FAILED, FAILURE_MESSAGE};
 
+/// Code for a source without a connector.
+const NO_SESSION: &str = "com.accessg2.ag2rs.streams.source.not_found";
+
 /// A request that is refused.
 #[derive(Debug)]
 pub(crate) struct RestError {
@@ -80,13 +83,19 @@ impl RestError {
                 Self::bad("io.vantiq.sourcemgr.request.failed", &format!("{error}."))
             }
             _ => Self::bad(
-                "com.accessg2.ag2rs.streams.source.not_found",
+                NO_SESSION,
                 &format!(
                     "The EXTENSION source {source} (namespace {NAMESPACE}) has no associated session for \
                      operation {operation}."
                 ),
             ),
         }
+    }
+
+    /// There is no link to do something to.
+    pub(crate) fn no_link(source: &str) -> Self {
+        let message = format!("No connector of the source {NAMESPACE}:{source} has a connection at present.");
+        Self::bad(NO_SESSION, &message)
     }
 
     /// The error by itself.

@@ -45,7 +45,7 @@ async fn nobody_there_is_not_done() {
         let told = program.ask(&[verb, "nobody", "{}"]).await;
         assert_eq!((told.code, told.out.as_str()), (Some(1), ""));
         assert!(told.err.starts_with("vantiq-simulator: "), "{}", told.err);
-        assert!(told.err.contains("no connector is attached to the source"), "{}", told.err);
+        assert!(told.err.contains("no connector is attached at present"), "{}", told.err);
         assert_eq!(told.err.lines().count(), 1);
 
         let told = program.ask(&[verb, "nobody", "{}", "--json"]).await;
