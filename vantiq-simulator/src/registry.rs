@@ -3,7 +3,7 @@
 //! Decides and does not do: a message goes in, [`Effect`]s come out, and the [link](crate::link) carries
 //! them out. No sockets, no timers, no tasks. Entry point: [`Registry::receive`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 use crate::acknowledge::{Acknowledge, AcknowledgeOrder, Candidate};
 use crate::chatter::Chatter;
 use crate::envelope::{self, NAMESPACE, Status};
+use crate::excerpt::shortened;
 use crate::inbound::Inbound;
 use crate::ledger::{Answered, Ledger, Timing};
 use crate::query::ErrorBody;
@@ -25,7 +26,7 @@ use crate::settings::Settings;
 use crate::subscriptions::{Event, Subscriptions, TooMany};
 use crate::validation::{self, AUTHENTICATION_FAILED, FAILURE_MESSAGE, ValidateReply};
 
-/// More violations than this are counted in the log only.
+/// The youngest violations that are kept; all are counted.
 const VIOLATIONS_KEPT: usize = 1_000;
 /// Longest part of an event that goes into a log line.
 const EXCERPT: usize = 200;
@@ -75,7 +76,9 @@ pub(crate) struct Registry {
     pub(crate) on_validate: Script<ValidateReply>,
     /// When credentials were refused last.
     pub(crate) refused_credentials: Option<SystemTime>,
-    pub(crate) violations: Vec<String>,
+    pub(crate) violations: VecDeque<String>,
+    /// Violations so far.
+    pub(crate) violation_count: u64,
     pub(crate) chatter: Chatter,
 }
 
@@ -90,7 +93,8 @@ impl Registry {
             subscriptions: Subscriptions::default(),
             on_validate: Script::new(ValidateReply::Check),
             refused_credentials: None,
-            violations: Vec::new(),
+            violations: VecDeque::new(),
+            violation_count: 0,
             chatter: Chatter::default(),
             settings,
         }
@@ -132,7 +136,11 @@ impl Registry {
                 outcome.source = outcome.source.or_else(|| self.name(named_source(&message)?));
                 outcome
             }
-            Err(error) => self.violate(link, &format!("sent what cannot be read: {error}")),
+            // The words of the error may quote a secret.
+            Err(error) => {
+                let place = format!("line {}, column {}", error.line(), error.column());
+                self.violate(link, &format!("sent what cannot be read, at {place}"))
+            }
         }
     }
 
@@ -358,7 +366,7 @@ impl Registry {
                 Outcome { effects, source: Some(source), is_notification: false }
             }
             Err(violation) => {
-                self.note(link, &violation);
+                self.note(link, &shortened(violation));
                 Outcome::default()
             }
         }
@@ -389,14 +397,20 @@ impl Registry {
 
     /// Notes a violation and answers with an error, as a server would.
     fn violate(&mut self, link: u64, what: &str) -> Outcome {
-        self.note(link, what);
+        // As long as the connector likes: it may quote what was sent.
+        let what = shortened(what.to_owned());
+        self.note(link, &what);
         reply(&Status::failure(400, "io.vantiq.server.error", &format!("The connector {what}.")))
     }
 
     fn note(&mut self, link: u64, what: &str) {
-        warn!(link, violation = what, "protocol violation");
-        if self.violations.len() < VIOLATIONS_KEPT {
-            self.violations.push(format!("link {link}: {what}"));
+        if self.chatter.may_speak(Instant::now()) {
+            warn!(link, violation = what, "protocol violation");
+        }
+        self.violation_count += 1;
+        self.violations.push_back(format!("link {link}: {what}"));
+        if self.violations.len() > VIOLATIONS_KEPT {
+            self.violations.pop_front();
         }
     }
 }

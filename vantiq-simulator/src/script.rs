@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 /// A standing reply, and replies that go before it, each used once.
 #[derive(Debug)]
 pub(crate) struct Script<T> {
-    next: VecDeque<T>,
+    /// Each with how often it is still to be used, which is never 0.
+    next: VecDeque<(usize, T)>,
     standing: T,
 }
 
@@ -22,17 +23,25 @@ impl<T: Clone> Script<T> {
 
     /// `times` times after what is planned already, then the standing reply again.
     pub(crate) fn then(&mut self, times: usize, reply: &T) {
-        self.next.extend(std::iter::repeat_n(reply, times).cloned());
+        if times > 0 {
+            self.next.push_back((times, reply.clone()));
+        }
     }
 
     /// The reply for the next time.
     pub(crate) fn peek(&self) -> &T {
-        self.next.front().unwrap_or(&self.standing)
+        self.next.front().map_or(&self.standing, |(_, reply)| reply)
     }
 
     /// The reply for now.
     pub(crate) fn take(&mut self) -> T {
-        self.next.pop_front().unwrap_or_else(|| self.standing.clone())
+        let Some((times, reply)) = self.next.front_mut() else { return self.standing.clone() };
+        *times -= 1;
+        let (is_over, reply) = (*times == 0, reply.clone());
+        if is_over {
+            self.next.pop_front();
+        }
+        reply
     }
 }
 
@@ -46,6 +55,14 @@ mod tests {
         script.then(2, &"planned");
         let taken: Vec<_> = std::iter::repeat_with(|| script.take()).take(4).collect();
         assert_eq!(taken, ["planned", "planned", "standing", "standing"]);
+    }
+
+    #[test]
+    fn any_number_of_times_takes_no_room() {
+        let mut script = Script::new("standing");
+        script.then(usize::MAX, &"planned");
+        script.then(0, &"never");
+        assert_eq!((script.take(), *script.peek()), ("planned", "planned"));
     }
 
     #[test]

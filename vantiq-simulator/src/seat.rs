@@ -3,6 +3,7 @@
 //! At most one link holds a source. No I/O here, but the time of day is noted of what a person is shown; see
 //! [`Registry`](crate::registry::Registry).
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -17,7 +18,8 @@ use crate::script::Script;
 #[derive(Debug)]
 pub(crate) struct Seat {
     existence: Existence,
-    configuration: Value,
+    /// Shared with whoever shows it.
+    configuration: Arc<Value>,
     pub(crate) profile: Profile,
     pub(crate) story: Story,
     holder: Option<Holder>,
@@ -141,7 +143,7 @@ impl Default for Seat {
     fn default() -> Self {
         Self {
             existence: Existence::Unmentioned,
-            configuration: json!({}),
+            configuration: Arc::new(json!({})),
             profile: Profile::default(),
             story: Story::default(),
             holder: None,
@@ -158,7 +160,7 @@ impl Default for Seat {
 
 impl Seat {
     pub(crate) fn existing(configuration: Value) -> Self {
-        Self { existence: Existence::Exists, configuration, ..Self::default() }
+        Self { existence: Existence::Exists, configuration: configuration.into(), ..Self::default() }
     }
 
     pub(crate) fn is_listed(&self) -> bool {
@@ -182,6 +184,10 @@ impl Seat {
             Some(Holder { session: Session::Open, .. }) => Standing::Connected,
             Some(Holder { session: Session::Suspended, .. }) => Standing::Reconnecting,
         }
+    }
+
+    pub(crate) fn shared_configuration(&self) -> Arc<Value> {
+        Arc::clone(&self.configuration)
     }
 
     /// The policy of this source, if it has one of its own.
@@ -252,7 +258,7 @@ impl Seat {
     /// `connectExtension`.
     pub(crate) fn configure(&mut self, configuration: Value) -> Option<u64> {
         self.existence = Existence::Exists;
-        self.configuration = configuration;
+        self.configuration = configuration.into();
         self.profile.version += 1;
         self.suspend()
     }
@@ -280,7 +286,7 @@ impl Seat {
     /// was left without an answer becomes the holder.
     pub(crate) fn configure_now(&mut self, configuration: Value) -> Option<u64> {
         self.existence = Existence::Exists;
-        self.configuration = configuration;
+        self.configuration = configuration.into();
         self.story.configuration_error = None;
         if self.holder.is_some() {
             self.stamped(|seat| seat.set_session(Session::Open));

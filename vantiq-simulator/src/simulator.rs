@@ -101,9 +101,9 @@ impl Simulator {
 
     /// What connectors did that the protocol forbids: a second terminal answer, an answer to an unknown
     /// address, unreadable messages, unknown operations, messages before `validate`. A test of a connector
-    /// should end by finding this empty. The first 1,000 are kept.
+    /// should end by finding this empty. The last 1,000 are kept.
     pub fn violations(&self) -> Vec<String> {
-        self.shared.read(|world| world.registry.violations.clone())
+        self.shared.read(|world| world.registry.violations.iter().cloned().collect())
     }
 
     /// Links (open WebSocket connections) at this moment.

@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 use super::milliseconds;
 use crate::fault::Direction;
 use crate::inbound::Inbound;
-use crate::recording::{Entry, FrameKind};
+use crate::recording::{Entry, Frame, FrameKind};
 
 /// Bytes of a message that is told as a whole.
 const LARGEST: usize = 64 << 10;
+/// The operations that carry secrets.
+const HANDSHAKE: [&str; 3] = ["validate", "authenticate", "connectExtension"];
 /// What is told instead of a secret.
 const HIDDEN: &str = "•••";
 
@@ -75,7 +77,7 @@ impl<'a> FrameLine<'a> {
             },
             bytes: frame.payload.len(),
             address: address.map(str::to_owned),
-            content: Content::of(&frame.payload, message.as_ref().and_then(|message| message.op.as_deref())),
+            content: Content::of(frame, message.as_ref()),
             status: message.as_ref().and_then(|message| message.status),
             op: message.and_then(|message| message.op),
             acknowledges: &frame.acknowledges,
@@ -89,9 +91,9 @@ pub(super) fn op(entry: &Entry) -> Option<String> {
 }
 
 impl<'a> Content<'a> {
-    fn of(payload: &'a [u8], op: Option<&str>) -> Self {
-        let hidden = hidden(payload, op);
-        if let Some(message) = hidden {
+    fn of(frame: &'a Frame, message: Option<&Inbound<'_>>) -> Self {
+        let payload = &*frame.payload;
+        if let Some(message) = hidden(frame, message) {
             return Self::Changed { message };
         }
         if payload.len() > LARGEST {
@@ -106,30 +108,65 @@ impl<'a> Content<'a> {
 }
 
 /// The message without its secrets, if it may have some.
-fn hidden(payload: &[u8], op: Option<&str>) -> Option<Value> {
-    let path = match op? {
-        "validate" => "/object",
-        "authenticate" => "/object/password",
-        "connectExtension" => "/parameters/reconnectSecret",
-        _ => return None,
-    };
-    let mut message: Value = serde_json::from_slice(payload).ok()?;
-    if let Some(secret) = message.pointer_mut(path) {
-        *secret = json!(HIDDEN);
+///
+/// Only what a connector says of itself has them, and it may say it in any shape: with an odd or a doubled member, or
+/// with something behind it. So everything is looked through that is not well understood.
+fn hidden(frame: &Frame, message: Option<&Inbound<'_>>) -> Option<Value> {
+    let is_harmless = message.is_some_and(|message| match message.op.as_deref() {
+        Some(op) => !HANDSHAKE.contains(&op),
+        None => message.status.is_some(),
+    });
+    if is_harmless || frame.direction == Direction::ToClient {
+        return None;
     }
-    Some(message)
+    match serde_json::from_slice(&frame.payload) {
+        Ok(mut message) => {
+            hide_members(&mut message, &["object", "password", "reconnectSecret"]);
+            Some(message)
+        }
+        Err(_) => mentions_secrets(&frame.payload).then(|| json!(HIDDEN)),
+    }
+}
+
+/// Hides the members of these names, however deep they are.
+fn hide_members(value: &mut Value, names: &[&str]) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                if names.contains(&name.as_str()) && !value.is_null() {
+                    *value = json!(HIDDEN);
+                } else {
+                    hide_members(value, names);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| hide_members(item, names)),
+        _ => {}
+    }
+}
+
+/// Whether it seems to be meant for the handshake.
+fn mentions_secrets(payload: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(payload).to_ascii_lowercase();
+    ["validate", "authenticate", "credentials", "password", "secret", "token"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::{Frame, Recording};
+    use crate::recording::Recording;
 
     fn told(text: &str) -> Value {
+        told_of(Direction::ToServer, text)
+    }
+
+    fn told_of(direction: Direction, text: &str) -> Value {
         let mut recording = Recording::new(1 << 20);
         recording.push(Frame {
             link: 7,
-            direction: Direction::ToClient,
+            direction,
             kind: FrameKind::Binary,
             payload: text.as_bytes().to_vec().into(),
             source: Some("thermostat".into()),
@@ -157,6 +194,12 @@ mod tests {
             r#"{"op":"validate","object":"canary"}"#,
             r#"{"op":"authenticate","object":{"username":"me","password":"canary"}}"#,
             r#"{"op":"connectExtension","parameters":{"reconnectSecret":"canary"}}"#,
+            r#"{"op":"validate","object":"canary","parameters":{"requestId":7}}"#,
+            r#"{"op":"validate","op":"validate","object":"canary"}"#,
+            r#"{"op":"authenticate","object":"canary"}"#,
+            r#"{"op":"connectExtension","parameters":{"requestId":7,"reconnectSecret":"canary"}}"#,
+            r#"{"op":"validate","object":"canary"} and more"#,
+            r#"["validate", {"password":"canary"}]"#,
         ] {
             let told = told(text).to_string();
             assert!(told.contains(HIDDEN) && !told.contains("canary"), "{told}");
@@ -167,6 +210,14 @@ mod tests {
     fn what_is_no_json_or_long_is_a_text() {
         assert_eq!(told("Vantiq-Ping")["text"], "Vantiq-Ping");
         assert_eq!(told(r#"{"status":"200"}"#)["message"]["status"], "200", "odd, but JSON");
+        let event = r#"{"op":"notification","object":{"password":"of a door"}}"#;
+        assert_eq!(
+            told(event)["message"]["object"]["password"],
+            "of a door",
+            "that is no secret of the connector"
+        );
+        let publish = r#"{"op":"publish","object":{"validate":1}}"#;
+        assert_eq!(told_of(Direction::ToClient, publish)["message"]["object"]["validate"], 1);
         let long = told(&format!(r#"{{"op":"publish","object":"{}"}}"#, "x".repeat(LARGEST)));
         assert_eq!((&long["cut"], &long["op"]), (&json!(true), &json!("publish")));
         assert_eq!(long["text"].as_str().map(str::len), Some(LARGEST));

@@ -1,19 +1,19 @@
 //! The recording, and what comes after it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::Uri;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::frame_line::{self, FrameLine};
-use super::lines::{Lines, push};
+use super::lines::{Lines, line, push};
 use super::wanted;
 use crate::fault::Direction;
 use crate::http::Door;
@@ -55,11 +55,15 @@ struct Reader {
     door: Arc<Door>,
     wanted: Wanted,
     changes: watch::Receiver<()>,
-    /// Found already.
-    first: VecDeque<Entry>,
     /// Number of the last frame that was looked at.
     at: u64,
+    /// Number of the youngest frame when the reader came. Up to there everything is told, and without `follow` nothing
+    /// more.
+    end: u64,
+    /// Whether a gap from here on is one.
     has_begun: bool,
+    /// When the next sample is taken.
+    next_sample: Instant,
 }
 
 pub(super) async fn read(
@@ -69,58 +73,69 @@ pub(super) async fn read(
 ) -> Result<Lines<impl Stream<Item = String> + Send + 'static>, RestError> {
     let wanted: Wanted = wanted(&uri)?;
     let changes = door.shared.changes();
-    let at = wanted.after;
-    let mut reader = Reader { door, wanted, changes, first: VecDeque::new(), at, has_begun: false };
-    if let Some(last) = reader.wanted.last {
-        reader.find_last(last);
-    }
-    Ok(Lines(stream::unfold(reader, Reader::next)))
+    let end = door.shared.read(|world| world.recording.next_number() - 1);
+    let (at, has_begun, next_sample) = (wanted.after, wanted.after > 0, Instant::now());
+    let mut reader = Reader { door, wanted, changes, at, end, has_begun, next_sample };
+    let left_out = match reader.wanted.last {
+        Some(last) => reader.skip_to_the_last(last).await,
+        None => 0,
+    };
+    let left_out = (left_out > 0).then(|| line(&json!({ "skipped": left_out })));
+    Ok(Lines(stream::iter(left_out).chain(stream::unfold(reader, Reader::next))))
 }
 
 impl Reader {
     /// The next lines, and the reader behind them.
     async fn next(mut self) -> Option<(String, Self)> {
         loop {
-            let mut lines = String::new();
-            let is_at_the_end = self.look(&mut lines);
-            let has_found = !lines.is_empty();
-            if is_at_the_end && !self.wanted.follow {
-                // The second time there is nothing left.
-                return has_found.then_some((lines, self));
+            if self.at >= self.end {
+                if !self.wanted.follow {
+                    return None;
+                }
+                self.wait().await?;
             }
-            if has_found {
+            let mut lines = String::new();
+            self.look(&mut lines);
+            if !lines.is_empty() {
                 return Some((lines, self));
             }
-            if is_at_the_end {
-                self.changes.changed().await.ok()?;
-            }
-            self.pause(is_at_the_end).await;
+            // Much may have been looked at in vain.
+            yield_now().await;
         }
     }
 
-    async fn pause(&self, is_at_the_end: bool) {
-        match (self.wanted.is_sampled(), is_at_the_end) {
-            (true, _) => sleep(SAMPLING).await,
-            (false, true) => sleep(PAUSE).await,
-            (false, false) => {}
+    /// Waits until there may be more, and it is time to look.
+    async fn wait(&mut self) -> Option<()> {
+        if self.door.shared.read(|world| world.recording.next_number() - 1) <= self.at {
+            self.changes.changed().await.ok()?;
+            sleep(PAUSE).await;
         }
+        if self.wanted.rate.is_some() {
+            sleep_until(self.next_sample).await;
+            self.next_sample = Instant::now() + SAMPLING;
+        }
+        Some(())
     }
 
-    /// Adds lines for what came since, and says whether that was all.
-    fn look(&mut self, lines: &mut String) -> bool {
-        if !self.first.is_empty() {
-            self.first.drain(..).for_each(|entry| push(lines, &FrameLine::of(&entry)));
-            return false;
-        }
-        let batch = if self.wanted.is_sampled() { SAMPLE } else { BATCH };
-        let (entries, forgotten) = batch_after(&self.door.shared, self.at, batch);
-        let Some(last) = entries.last() else { return true };
-        let is_at_the_end = entries.len() < batch;
+    /// Adds lines for what came since.
+    fn look(&mut self, lines: &mut String) {
+        let is_sampled = self.wanted.rate.is_some() && self.at >= self.end;
+        let (batch, before) = match (is_sampled, self.at < self.end) {
+            (true, _) => (SAMPLE, u64::MAX),
+            (false, true) => (BATCH, self.end + 1),
+            (false, false) => (BATCH, u64::MAX),
+        };
+        let (entries, forgotten) = batch_between(&self.door.shared, self.at, before, batch);
+        let Some(last) = entries.last() else {
+            self.at = self.at.max(self.end); // what was there is forgotten
+            return;
+        };
         self.at = last.number;
         let found: Vec<_> = entries.iter().filter(|entry| self.wanted.takes(entry)).collect();
+        let budget = if is_sampled { self.wanted.budget() } else { usize::MAX };
         // The youngest in a row: what answers or acknowledges another mostly stands right behind it, whereas every
         // second frame would be nothing but acknowledgements.
-        let (left_out, told) = found.split_at(found.len() - self.wanted.budget().min(found.len()));
+        let (left_out, told) = found.split_at(found.len() - budget.min(found.len()));
         let skipped = left_out.len() as u64 + if self.has_begun { forgotten } else { 0 };
         if skipped > 0 {
             push(lines, &json!({ "skipped": skipped }));
@@ -129,27 +144,27 @@ impl Reader {
             push(lines, &FrameLine::of(entry));
         }
         self.has_begun = true;
-        is_at_the_end
     }
 
-    /// Finds the youngest `count` frames, and goes on behind them.
-    fn find_last(&mut self, count: usize) {
-        let (mut before, end) = self.door.shared.read(|world| {
-            let next = world.recording.next_number();
-            (next, next - 1)
-        });
-        while self.first.len() < count {
+    /// Goes to the youngest `count` frames of those that are wanted. Gives how many it passes over, where that can be
+    /// said: behind a frame that the reader knows, and of frames of all kinds.
+    async fn skip_to_the_last(&mut self, count: usize) -> u64 {
+        let (mut before, mut found) = (self.end + 1, 0);
+        let mut first = before;
+        while found < count {
             let entries = batch_before(&self.door.shared, before, self.wanted.after);
             let Some(oldest) = entries.last() else { break };
             before = oldest.number;
-            for entry in entries {
-                if self.first.len() < count && self.wanted.takes(&entry) {
-                    self.first.push_front(entry);
-                }
+            for entry in entries.iter().filter(|entry| self.wanted.takes(entry)).take(count - found) {
+                found += 1;
+                first = entry.number;
             }
+            yield_now().await;
         }
-        self.at = self.at.max(end);
-        self.has_begun = true;
+        let is_known = self.has_begun && self.wanted.takes_all();
+        let left_out = if is_known { (first - 1).saturating_sub(self.at) } else { 0 };
+        self.at = self.at.max(first - 1);
+        left_out
     }
 }
 
@@ -165,23 +180,23 @@ impl Wanted {
             && self.op.as_ref().is_none_or(|op| frame_line::op(entry).as_ref() == Some(op))
     }
 
-    fn is_sampled(&self) -> bool {
-        self.follow && self.rate.is_some()
+    fn takes_all(&self) -> bool {
+        self.source.is_none() && self.op.is_none() && self.direction.is_none()
     }
 
-    /// How many frames are told in one go at most.
+    /// How many frames are told of one sample at most.
     fn budget(&self) -> usize {
-        let Some(rate) = self.rate.filter(|_| self.follow) else { return usize::MAX };
+        let Some(rate) = self.rate else { return usize::MAX };
         let budget = u128::from(rate) * SAMPLING.as_millis() / 1_000;
         usize::try_from(budget).unwrap_or(usize::MAX).max(1)
     }
 }
 
-/// The frames behind this one, and how many between them are forgotten.
-fn batch_after(shared: &Shared, number: u64, batch: usize) -> (Vec<Entry>, u64) {
+/// Frames between these two, and how many before them are forgotten.
+fn batch_between(shared: &Shared, after: u64, before: u64, batch: usize) -> (Vec<Entry>, u64) {
     shared.read(|world| {
-        let entries: Vec<_> = world.recording.after(number).take(batch).cloned().collect();
-        let forgotten = entries.first().map_or(0, |first| first.number - number - 1);
+        let entries: Vec<_> = world.recording.between(after, before).take(batch).cloned().collect();
+        let forgotten = entries.first().map_or(0, |first| first.number - after - 1);
         (entries, forgotten)
     })
 }

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::Uri;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
@@ -15,9 +18,10 @@ use super::lines::{Lines, line};
 use super::{milliseconds, wanted};
 use crate::acknowledge::Acknowledge;
 use crate::http::Door;
+use crate::inbound::Inbound;
 use crate::link::Pace;
 use crate::refusal::Refusal;
-use crate::rest::{Authorized, Json, RestError};
+use crate::rest::{Authorized, RestError};
 use crate::seat::{Refused, Seat, Standing};
 use crate::shared::{Shared, World};
 
@@ -45,6 +49,8 @@ struct Snapshot {
     frames: u64,
     kept: usize,
     violations: Vec<String>,
+    #[serde(rename = "violationCount")]
+    violation_count: u64,
     #[serde(rename = "lastRefusedCredentials")]
     refused_credentials: Option<f64>,
     sources: Vec<SourceState>,
@@ -54,14 +60,15 @@ struct Snapshot {
 #[serde(rename_all = "camelCase")]
 struct SourceState {
     name: String,
-    config: Value,
+    #[serde(serialize_with = "shared_value")]
+    config: Arc<Value>,
     active: bool,
     state: Standing,
     since: Option<f64>,
     link: Option<u64>,
     sessions: u64,
     notifications: u64,
-    last_notification: Option<Value>,
+    last_notification: Option<Event>,
     last_refusal: Option<Value>,
     configuration_error: Option<String>,
     acknowledge: &'static str,
@@ -76,7 +83,8 @@ pub(super) async fn read(
 ) -> Result<Response, RestError> {
     let wanted: Wanted = wanted(&uri)?;
     if !wanted.follow {
-        return Ok(Json(json!(snapshot(&door.shared))).into_response());
+        let told = line(&snapshot(&door.shared));
+        return Ok(([(CONTENT_TYPE, "application/json")], told).into_response());
     }
     let first = (door.shared.changes(), true);
     let states = stream::unfold((door, first), |(door, (mut changes, is_first))| async move {
@@ -92,6 +100,7 @@ pub(super) async fn read(
     Ok(Lines(states).into_response())
 }
 
+/// What is known, taken under the lock; it is written as JSON outside of it.
 fn snapshot(shared: &Shared) -> Snapshot {
     shared.read(|world| {
         let violations = &world.registry.violations;
@@ -102,7 +111,8 @@ fn snapshot(shared: &Shared) -> Snapshot {
             links: world.links.len(),
             frames: world.recording.next_number() - 1,
             kept: world.recording.after(0).len(),
-            violations: violations[violations.len().saturating_sub(VIOLATIONS)..].to_vec(),
+            violations: violations.range(violations.len().saturating_sub(VIOLATIONS)..).cloned().collect(),
+            violation_count: world.registry.violation_count,
             refused_credentials: world.registry.refused_credentials.map(milliseconds),
             sources: world
                 .registry
@@ -119,7 +129,7 @@ fn source(world: &World, shared: &Shared, name: &str, seat: &Seat) -> SourceStat
     let policy = seat.acknowledge().unwrap_or(&shared.settings.acknowledge);
     SourceState {
         name: name.to_owned(),
-        config: seat.configuration().clone(),
+        config: seat.shared_configuration(),
         active: seat.profile.is_active,
         state: seat.standing(),
         since: seat.story.since.map(milliseconds),
@@ -136,15 +146,34 @@ fn source(world: &World, shared: &Shared, name: &str, seat: &Seat) -> SourceStat
 }
 
 /// The event of a notification, unless it is forgotten.
-fn event(world: &World, number: u64) -> Option<Value> {
+fn event(world: &World, number: u64) -> Option<Event> {
     let entry = world.recording.get(number)?;
-    let at = milliseconds(entry.at);
-    let bytes = entry.frame.payload.len();
-    Some(if bytes > LARGEST_EVENT {
-        json!({ "at": at, "bytes": bytes })
-    } else {
-        json!({ "at": at, "object": entry.event() })
-    })
+    Some(Event { at: milliseconds(entry.at), payload: entry.frame.payload.clone() })
+}
+
+/// A notification that is read when it is written.
+#[derive(Debug)]
+struct Event {
+    at: f64,
+    payload: Bytes,
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut event = serializer.serialize_map(Some(2))?;
+        event.serialize_entry("at", &self.at)?;
+        if self.payload.len() > LARGEST_EVENT {
+            event.serialize_entry("bytes", &self.payload.len())?;
+        } else {
+            let message = Inbound::parse(&self.payload).ok();
+            event.serialize_entry("object", &message.and_then(|message| message.object))?;
+        }
+        event.end()
+    }
+}
+
+fn shared_value<S: Serializer>(value: &Arc<Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.serialize(serializer)
 }
 
 fn refusal(refused: &Refused) -> Value {

@@ -1,5 +1,7 @@
 //! The control interface, as the console and the program's commands use it.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 use vantiq_simulator::Simulator;
 
@@ -158,7 +160,7 @@ async fn frames_of_both_directions_are_told_and_secrets_are_not() {
         frames(&simulator, "op=notification&direction=received").await.rest().await,
         [told[4].clone()]
     );
-    assert_eq!(frames(&simulator, "after=2&last=2").await.rest().await, told[4..]);
+    assert_eq!(frames(&simulator, "after=4&last=2").await.rest().await, told[4..]);
     assert_eq!(
         frames(&simulator, "last=1&source=thermostat&direction=sent").await.rest().await,
         [told[5].clone()]
@@ -172,6 +174,7 @@ async fn a_follower_sees_what_comes_and_how_much_was_left_out() {
     let simulator = simulator().await;
     let mut client = Client::attached(&simulator, "thermostat").await;
     let mut all = frames(&simulator, "follow=true&last=0&op=notification").await;
+    let began = Instant::now();
     let mut some = frames(&simulator, "follow=true&last=0&rate=10").await;
     for number in 0..NOTIFICATIONS {
         client.notify("thermostat", json!(number)).await;
@@ -180,16 +183,68 @@ async fn a_follower_sees_what_comes_and_how_much_was_left_out() {
         assert_eq!(all.next().await.expect("it goes on")["message"]["object"], number);
     }
     // With an acknowledgement for each.
-    let (mut told, mut skipped) = (0, 0);
-    while told + skipped < 2 * NOTIFICATIONS {
+    let (mut told, mut skipped) = (0_u32, 0);
+    while u64::from(told) + skipped < 2 * NOTIFICATIONS {
         let line = some.next().await.expect("it goes on");
         match line["skipped"].as_u64() {
             Some(more) => skipped += more,
             None => told += 1,
         }
     }
-    assert_eq!(told + skipped, 2 * NOTIFICATIONS);
-    assert!(told < NOTIFICATIONS, "{told}");
+    assert_eq!(u64::from(told) + skipped, 2 * NOTIFICATIONS);
+    // One in each tenth of a second, and one each at the beginning and at the end.
+    assert!(f64::from(told) <= began.elapsed().as_secs_f64() * 10.0 + 2.0, "{told} in {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn what_is_asked_for_once_ends_while_more_comes() {
+    let simulator = simulator().await;
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    let flow = async {
+        loop {
+            client.notify("thermostat", json!({})).await;
+            client.next().await;
+        }
+    };
+    let asking = async {
+        simulator.source("thermostat").wait_notifications(50).await.expect("they come");
+        for _ in 0..20 {
+            assert_eq!(frames(&simulator, "last=10").await.rest().await.len(), 10);
+            assert!(frames(&simulator, "").await.rest().await.len() >= 50);
+        }
+    };
+    tokio::select! {
+        () = flow => unreachable!("it has no end"),
+        () = asking => {}
+    }
+}
+
+#[tokio::test]
+async fn who_comes_back_is_told_of_the_gap() {
+    let simulator = simulator().await;
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    for _ in 0..10 {
+        client.notify("thermostat", json!({})).await;
+        client.next().await;
+    }
+    let told = frames(&simulator, "after=2&last=4").await.rest().await;
+    assert_eq!(told[0], json!({"skipped": 18}));
+    let numbers: Vec<_> = told[1..].iter().map(|frame| frame["number"].as_u64()).collect();
+    assert_eq!(numbers, [21, 22, 23, 24].map(Some));
+}
+
+#[tokio::test]
+async fn a_violation_says_nothing_secret_and_not_too_much() {
+    let simulator = simulator().await;
+    let mut client = Client::validated(&simulator).await;
+    client.send(json!({"op": "connectExtension", "parameters": "canary"})).await;
+    let answer = client.next().await.to_string();
+    client.send(json!({"op": "x".repeat(10_000)})).await;
+    client.next().await;
+    let state = request(&simulator, "GET", STATE).send().await.ok();
+    assert_eq!(state["violationCount"], 2);
+    let told = format!("{answer} {state}");
+    assert!(!told.contains("canary") && told.len() < 3_000, "{told}");
 }
 
 #[tokio::test]
