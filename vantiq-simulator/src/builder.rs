@@ -1,5 +1,6 @@
 //! [`SimulatorBuilder`]: everything that is decided before the simulator starts.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,6 @@ use crate::shared::Shared;
 use crate::simulator::Simulator;
 
 /// Collects what the simulator shall be like, then [starts](Self::start) it.
-#[derive(Debug)]
 pub struct SimulatorBuilder {
     settings: Settings,
     sources: Vec<(String, Value)>,
@@ -35,6 +35,15 @@ enum TokenOrigin {
     Given,
     #[cfg(feature = "kept-token")]
     Kept,
+}
+
+impl fmt::Debug for SimulatorBuilder {
+    /// Without the configuration documents, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut builder = f.debug_struct("SimulatorBuilder");
+        builder.field("settings", &self.settings).field("address", &self.address).field("port", &self.port);
+        builder.finish_non_exhaustive()
+    }
 }
 
 impl Default for SimulatorBuilder {
@@ -227,7 +236,7 @@ impl SimulatorBuilder {
 
     /// How many bytes of messages of both directions are kept, for [`Simulator::received`] and
     /// [`Source::notifications`](crate::Source::notifications); the oldest go first. Default 1 GiB. What is noted
-    /// of each message, about 100 bytes, counts.
+    /// of each message, about 160 bytes, counts.
     #[must_use]
     pub fn recording_limit(mut self, bytes: usize) -> Self {
         self.settings.recording_limit = bytes;

@@ -45,8 +45,15 @@ impl Keeping {
             warn!("there is no folder to keep the token in; the next start has another one");
             return None;
         };
-        file.keep(token);
-        (self == Self::ForNow).then(|| TokenLease(file))
+        if self == Self::ForGood {
+            file.keep(token);
+            return None;
+        }
+        // A port that was free by chance may be one that somebody chose before.
+        file.recall().is_none().then(|| {
+            file.keep(token);
+            TokenLease(file)
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
@@ -42,6 +43,8 @@ pub(crate) enum Outgoing {
 pub(crate) enum Order {
     Cut(Cut),
     Pace(Pace),
+    /// Wait with no acknowledgement any more.
+    AcknowledgeNow,
 }
 
 /// What a link does with its socket.
@@ -153,9 +156,10 @@ impl Link {
                 Some(event) = self.events_rx.recv(), if takes => self.send(None, event, Vec::new()),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if writes && due.is_some() => self.acknowledge_due(),
                 () = sleep_until(self.rested), if rests => Flow::Continue(()),
-                () = at(self.ping_due), if writes => self.ping(),
+                // One that cannot be sent is not due yet.
+                () = at(self.ping_due), if takes => self.ping(),
                 // A silence that is the simulator's own, by order, is not the connector's.
-                () = at(self.idle_due), if reads => Flow::Break(Ending::Idle),
+                () = at(self.idle_due), if reads => self.is_idle(),
             };
             if let Flow::Break(ending) = flow {
                 return ending;
@@ -168,6 +172,14 @@ impl Link {
         self.idle_due = self.shared.settings.idle_timeout.map(|timeout| Instant::now() + timeout);
     }
 
+    /// The time for the connector to speak is over. What has come already and was only not read yet counts.
+    fn is_idle(&mut self) -> Flow {
+        match self.socket.event(true, false).now_or_never() {
+            Some(event) => self.take(event),
+            None => Flow::Break(Ending::Idle),
+        }
+    }
+
     fn ping(&mut self) -> Flow {
         self.ping_due = self.shared.settings.ping_interval.map(|interval| Instant::now() + interval);
         sent(self.socket.ping())
@@ -176,6 +188,10 @@ impl Link {
     async fn obey(&mut self, order: Order) -> Flow {
         match order {
             Order::Cut(cut) => return Flow::Break(Ending::Cut(cut)),
+            Order::AcknowledgeNow => {
+                let now = Instant::now();
+                self.later.iter_mut().for_each(|late| late.due = now);
+            }
             Order::Pace(pace) => {
                 self.settle().await;
                 self.pace = pace;
@@ -208,6 +224,8 @@ impl Link {
     fn rest(&mut self) {
         if let Pace::Slow(time) = self.pace {
             self.rested = Instant::now() + time;
+            // Meanwhile the connector cannot be heard.
+            self.idle_due = self.idle_due.map(|due| due + time);
         }
     }
 
@@ -222,6 +240,7 @@ impl Link {
                 Flow::Break(Ending::ClosedByConnector { code: frame.map(|frame| frame.code.into()) })
             }
             SocketEvent::Frame(Message::Ping(_)) => {
+                self.rest();
                 self.shared.pinged(); // answered by the WebSocket library
                 Flow::Continue(())
             }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::error::{SimulatorError, SimulatorErrorKind};
@@ -97,7 +98,7 @@ pub struct PendingQuery {
     expires: Instant,
     asking: Asking,
     partials: Vec<Value>,
-    terminal: Option<(u16, Value)>,
+    terminal: Option<(u16, Box<RawValue>)>,
 }
 
 /// Everything a connector answered to one query.
@@ -162,29 +163,29 @@ impl PendingQuery {
     /// Nothing is lost when the future is dropped; a part that was returned also stays in
     /// [`QueryReply::partials`].
     pub async fn next_partial(&mut self) -> Result<Option<Value>, SimulatorError> {
-        let partial = self.advance().await?.map(|(body, _)| body);
+        let partial = self.advance().await?.map(|body| value(&body));
         self.partials.extend(partial.clone());
         Ok(partial)
     }
 
     /// Like [`next_partial`](Self::next_partial), but the part is not kept.
-    pub(crate) async fn take_partial(&mut self) -> Result<Option<Value>, SimulatorError> {
-        let Some((body, bytes)) = self.advance().await? else { return Ok(None) };
-        self.asking.held.fetch_sub(bytes, Relaxed);
+    pub(crate) async fn take_partial(&mut self) -> Result<Option<Box<RawValue>>, SimulatorError> {
+        let Some(body) = self.advance().await? else { return Ok(None) };
+        self.asking.held.fetch_sub(body.get().len(), Relaxed);
         Ok(Some(body))
     }
 
-    /// The body of the next part and its size, until the terminal answer has come.
-    async fn advance(&mut self) -> Result<Option<(Value, usize)>, SimulatorError> {
+    /// The body of the next part, until the terminal answer has come.
+    async fn advance(&mut self) -> Result<Option<Box<RawValue>>, SimulatorError> {
         if self.terminal.is_some() {
             return Ok(None);
         }
         match timeout_at(self.expires, self.asking.progress_rx.recv()).await {
-            Ok(Some(Progress::Partial { body, bytes, at })) if at <= self.expires => {
+            Ok(Some(Progress::Partial { body, at })) if at <= self.expires => {
                 if self.restart.applies(&body) {
                     self.expires = at + self.timeout;
                 }
-                Ok(Some((body, bytes)))
+                Ok(Some(body))
             }
             Ok(Some(Progress::Terminal { status, body, at })) if at <= self.expires => {
                 self.terminal = Some((status, body));
@@ -206,11 +207,11 @@ impl PendingQuery {
     pub async fn reply(mut self) -> Result<QueryReply, SimulatorError> {
         while self.next_partial().await?.is_some() {}
         let (status, body) = self.take_terminal();
-        Ok(QueryReply { partials: self.partials, status, body })
+        Ok(QueryReply { partials: self.partials, status, body: value(&body) })
     }
 
     /// Status and body of the terminal answer, once there are no more parts.
-    pub(crate) fn take_terminal(&mut self) -> (u16, Value) {
+    pub(crate) fn take_terminal(&mut self) -> (u16, Box<RawValue>) {
         self.terminal.take().expect("there are no more parts only with a terminal answer")
     }
 
@@ -286,6 +287,11 @@ impl ErrorBody {
         }
         text
     }
+}
+
+/// What a body says, `null` where that is nothing that can be kept, such as a number beyond all bounds.
+fn value(body: &RawValue) -> Value {
+    serde_json::from_str(body.get()).unwrap_or_default()
 }
 
 /// A text without its quotation marks.

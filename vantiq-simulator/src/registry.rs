@@ -339,15 +339,14 @@ impl Registry {
         let (Some(status), Some(address)) = (message.status, message.reply_address()) else {
             return self.violate(link, "sent an answer without status or X-Reply-Address");
         };
-        let bytes = message.body.map_or(0, |body| body.get().len());
-        let body = message.body.and_then(|body| serde_json::from_str(body.get()).ok()).unwrap_or_default();
+        let body = message.body.unwrap_or(RawValue::NULL);
         if status == 100 {
             debug!(link, address, "partial answer");
         } else if self.chatter.may_speak(now) {
             info!(link, address, status, "answer");
         }
-        let configuration_error = configuration_error(status, &body);
-        match self.queries.answer(Answered { address, link, status, body, bytes, at: now }) {
+        let configuration_error = configuration_error(status, body);
+        match self.queries.answer(Answered { address, link, status, body: body.to_owned(), at: now }) {
             Ok((_, Timing::Late)) if self.settings.refuse_late_answers => {
                 let what = format!("The query with the reply address {address} is over.");
                 reply(&Status::failure(400, "io.vantiq.sourcemgr.request.timeout", &what))
@@ -420,8 +419,9 @@ fn reply(status: &Status) -> Outcome {
 }
 
 /// What a connector on `vantiq-connector` says to each query while it cannot use its configuration.
-fn configuration_error(status: u16, body: &Value) -> Option<String> {
-    let error = (status >= 300).then(|| ErrorBody::read(body)).flatten()?;
+fn configuration_error(status: u16, body: &RawValue) -> Option<String> {
+    let body = (status >= 300).then(|| serde_json::from_str(body.get()).ok()).flatten()?;
+    let error = ErrorBody::read(&body)?;
     (error.message_code == "vantiq.connector.configuration").then(|| error.message())
 }
 

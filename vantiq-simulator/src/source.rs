@@ -273,9 +273,10 @@ impl Source {
         self.change(|seat| seat.set_acknowledge(acknowledge));
     }
 
-    /// Acknowledges as the server does again.
+    /// Acknowledges as the server does again. Acknowledgements that were [delayed](Acknowledge::Delayed) come now.
     pub fn acknowledge_as_server(&self) {
         self.change(Seat::acknowledge_as_server);
+        let _ = self.order(Order::AcknowledgeNow); // without a link none waits
     }
 
     /// How many `connectExtension`s were accepted so far.

@@ -12,8 +12,9 @@ use super::{Named, source};
 use crate::acknowledge::Acknowledge;
 use crate::cut::Cut;
 use crate::error::{SimulatorError, SimulatorErrorKind};
+use crate::http::Door;
 use crate::refusal::Refusal;
-use crate::rest::{Authorized, Json, RestError, json};
+use crate::rest::{Authorized, Json, RESOURCE, RestError, json};
 use crate::source::Source;
 
 /// Status, code and message where notifications are answered with an error and nobody said which.
@@ -86,6 +87,7 @@ pub(super) async fn inflict(
 ) -> Result<Json, RestError> {
     let fault = serde_json::from_value(json(&body)?);
     let fault: Fault = fault.map_err(|error| RestError::invalid(format!("This is no fault: {error}.")))?;
+    exists(&door, &name)?;
     info!(source = name, ?fault, "a fault on purpose");
     let inflicted = fault.inflict(&source(&door, &name)).await;
     inflicted.map_err(|error| match error.kind() {
@@ -96,13 +98,21 @@ pub(super) async fn inflict(
 }
 
 /// Ends whatever lasts.
-pub(super) async fn heal(_: Authorized, (State(door), Path(name)): Named) -> Json {
+pub(super) async fn heal(_: Authorized, (State(door), Path(name)): Named) -> Result<Json, RestError> {
+    exists(&door, &name)?;
     info!(source = name, "healed");
     let source = source(&door, &name);
     source.accept();
     source.acknowledge_as_server();
     let _ = source.speak(); // without a link there is nothing to end
-    Json(json!({}))
+    Ok(Json(json!({})))
+}
+
+/// Whether there is such a source, be it one that was refused because there is none, or that is to be refused.
+fn exists(door: &Door, name: &str) -> Result<(), RestError> {
+    let any_source = door.shared.settings.any_source;
+    let is_there = door.shared.read(|world| world.registry.find(name).map_or(any_source, |_| true));
+    if is_there { Ok(()) } else { Err(RestError::missing(RESOURCE, name)) }
 }
 
 impl Fault {

@@ -3,7 +3,9 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use futures_util::{Stream, stream};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::lines::{Lines, line};
@@ -22,21 +24,37 @@ pub(super) async fn ask(
     let pending = pending.map_err(|error| RestError::of_source(&name, "query", &error))?;
     let steps = stream::unfold(Some((name, pending)), move |going_on| async move {
         let (name, mut pending) = going_on?;
-        let (mut told, is_over) = match step(&mut pending).await {
-            Ok(told) => told,
-            Err(error) => (json!({ "error": RestError::of_source(&name, "query", &error).first() }), true),
-        };
-        told["ms"] = json!(asked.elapsed().as_secs_f64() * 1_000.0);
+        let step = step(&mut pending).await.unwrap_or_else(|error| Step::Failed {
+            error: RestError::of_source(&name, "query", &error).first().clone(),
+        });
+        let is_over = !matches!(step, Step::Part { .. });
+        let told = Told { step, ms: asked.elapsed().as_secs_f64() * 1_000.0 };
         Some((line(&told), (!is_over).then_some((name, pending))))
     });
     Ok(Lines(steps))
 }
 
-/// The next answer, and whether it is the last.
-async fn step(pending: &mut PendingQuery) -> Result<(Value, bool), SimulatorError> {
+/// What is told of an answer.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    step: Step,
+    ms: f64,
+}
+
+/// One answer, as it came.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Step {
+    Part { partial: Box<RawValue> },
+    Last { status: u16, body: Box<RawValue> },
+    Failed { error: Value },
+}
+
+async fn step(pending: &mut PendingQuery) -> Result<Step, SimulatorError> {
     if let Some(partial) = pending.take_partial().await? {
-        return Ok((json!({ "partial": partial }), false));
+        return Ok(Step::Part { partial });
     }
     let (status, body) = pending.take_terminal();
-    Ok((json!({ "status": status, "body": body }), true))
+    Ok(Step::Last { status, body })
 }

@@ -52,7 +52,7 @@ impl RestError {
     }
 
     /// There is no such record.
-    pub(super) fn missing(resource: &str, name: &str) -> Self {
+    pub(crate) fn missing(resource: &str, name: &str) -> Self {
         let message = format!("The {resource} instance with name {name} could not be found.");
         Self::new(StatusCode::NOT_FOUND, "io.vantiq.resource.not.found", &message)
     }

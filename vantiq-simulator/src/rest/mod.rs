@@ -25,6 +25,7 @@ use crate::http::Door;
 
 pub(crate) use authentication::Authorized;
 pub(crate) use error::RestError;
+pub(crate) use sources::RESOURCE;
 
 /// Bytes of a request body at most.
 pub(crate) const MOST_BYTES: usize = 8 << 20;

@@ -20,7 +20,7 @@ use crate::query::QueryReply;
 use crate::seat::{Change, Seat};
 use crate::source::Source;
 
-const RESOURCE: &str = "system.sources";
+pub(crate) const RESOURCE: &str = "system.sources";
 
 /// Which source a request is about.
 type Named = (State<Arc<Door>>, Path<String>);

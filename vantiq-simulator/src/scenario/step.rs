@@ -12,7 +12,7 @@ use crate::recording::Notification;
 use crate::refusal::Refusal;
 
 /// Something to do or to wait for.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) enum Step {
     Attached,
     AttachedAgain,
@@ -23,6 +23,13 @@ pub(super) enum Step {
     Configure(Value),
     Cut(Cut),
     Refuse(usize, Refusal),
+}
+
+impl fmt::Debug for Step {
+    /// In words, as they leave out what may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for Step {

@@ -278,3 +278,21 @@ async fn faults_are_inflicted_and_end() {
     cut.ok();
     assert_eq!(end, End::Close(1000));
 }
+
+#[tokio::test]
+async fn healing_gives_what_was_delayed_and_knows_its_source() {
+    let simulator = simulator().await;
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    inflict(&simulator, json!({"fault": "acknowledge", "what": "delayed", "ms": 3_600_000})).await.ok();
+    client.notify("thermostat", json!({})).await;
+    simulator.source("thermostat").wait_notifications(1).await.expect("it comes");
+    request(&simulator, "DELETE", FAULTS).send().await.ok();
+    assert_eq!(client.next().await, json!({"status": 200}));
+    for method in ["POST", "DELETE"] {
+        let path = "/simulator/sources/typo/faults";
+        let fault = json!({"fault": "acknowledge", "what": "nothing"});
+        let answer = request(&simulator, method, path).body(fault).send().await;
+        assert_eq!(answer.error(), (404, "io.vantiq.resource.not.found"), "{method}");
+    }
+    inflict(&simulator, json!({"fault": "refuse", "times": u64::MAX})).await.ok();
+}

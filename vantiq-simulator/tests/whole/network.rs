@@ -241,3 +241,19 @@ async fn a_server_may_close_over_what_is_too_large() {
     assert_eq!(client.end().await, End::Close(1009));
     assert_eq!(simulator.link_ends()[0].ending, Ending::Oversized);
 }
+
+#[tokio::test]
+async fn who_speaks_to_a_slow_server_is_not_idle() {
+    const IDLE: Duration = Duration::from_millis(100);
+    let simulator =
+        Simulator::builder().any_source(true).idle_timeout(IDLE).start().await.expect("a free port");
+    let mut client = Client::attached(&simulator, "any").await;
+    simulator.source("any").slow_down(2 * IDLE).expect("it is attached");
+    // All of it has come long before it is read.
+    for number in 0..5 {
+        client.notify("any", json!(number)).await;
+    }
+    for _ in 0..5 {
+        assert_eq!(client.next().await, json!({"status": 200}));
+    }
+}
