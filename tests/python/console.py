@@ -297,7 +297,11 @@ def pause(console: Console) -> None:
 
 def notifications(console: Console) -> None:
     console.tab('notifications')
-    before = int(console('#notifications-count').inner_text().replace(',', ''))
+    # The page has the state a little later than the frames.
+    authorization = {'Authorization': f'Bearer {console.token}'}
+    state = console.page.request.get(f'{console.url}/simulator/state', headers=authorization).json()
+    before = next(source['notifications'] for source in state['sources'] if source['name'] == 'thermostat')
+    expect(console('#notifications-count')).to_have_text(f'{before:,}')
     for target in range(10):
         order(f'publish {json.dumps({"target": 20.5 + target})}')
     expect(console('#notifications-count')).to_have_text(f'{before + 10:,}')
