@@ -54,7 +54,8 @@ struct Source {
 
 #[derive(Debug, Deserialize)]
 struct Refusal {
-    status: u16,
+    /// None where there was no answer at all.
+    status: Option<u16>,
     message: Option<String>,
 }
 
@@ -127,10 +128,18 @@ impl Source {
         remarks.extend(self.configuration_error.as_ref().map(|error| format!("configuration: {error}")));
         // Of the past, once it is connected.
         let refusal = self.last_refusal.as_ref().filter(|_| self.state != "connected");
-        remarks.extend(refusal.map(|refusal| {
-            format!("refused with {}: {}", refusal.status, refusal.message.as_deref().unwrap_or("no message"))
-        }));
+        remarks.extend(refusal.map(Refusal::remark));
         remarks
+    }
+}
+
+impl Refusal {
+    fn remark(&self) -> String {
+        match (self.status, self.message.as_deref()) {
+            (Some(status), message) => format!("refused with {status}: {}", message.unwrap_or("no message")),
+            (None, Some(message)) => format!("refused with no answer: {message}"),
+            (None, None) => "refused with no answer".to_owned(),
+        }
     }
 }
 
@@ -179,6 +188,12 @@ mod tests {
         let refusal = ("lastRefusal", json!({"at": 1, "status": 400, "code": "c", "message": "m"}));
         assert_eq!(source(std::slice::from_ref(&refusal)).remarks(), ["refused with 400: m"]);
         assert!(source(&[refusal, ("state", json!("connected"))]).remarks().is_empty());
+    }
+
+    #[test]
+    fn a_refusal_may_be_no_answer() {
+        let silent = ("lastRefusal", json!({"at": 1, "status": null, "code": null, "message": null}));
+        assert_eq!(source(&[silent]).remarks(), ["refused with no answer"]);
     }
 
     #[test]

@@ -53,6 +53,21 @@ async fn connectors_are_refused_as_often_as_asked_for() {
 }
 
 #[tokio::test]
+async fn a_refusal_without_an_answer_is_told_of() {
+    let mut program = Program::start(&["--port", "0", "--source", "thermostat"]);
+    let (mut connector, token) = program.dial().await;
+    inflict(&program, &["refuse", "thermostat", "--as", "no-answer"]).await;
+    let validate = json!({"op": "validate", "resourceName": "system.credentials", "object": token});
+    send(&mut connector, &validate).await;
+    next(&mut connector).await;
+    send(&mut connector, &connect("thermostat")).await;
+    within(async { while program.state().await["lastRefusal"].is_null() {} }).await;
+    let told = program.ask(&["sources"]).await;
+    assert_eq!(told.code, Some(0), "{}", told.err);
+    assert!(told.out.contains("refused with no answer"), "{}", told.out);
+}
+
+#[tokio::test]
 async fn acknowledgements_are_changed() {
     let (program, mut connector) = Program::with_thermostat().await;
     inflict(&program, &["ack", "thermostat", "error"]).await;
