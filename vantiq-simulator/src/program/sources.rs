@@ -31,9 +31,13 @@ pub(super) struct Sources {
 
 /// What a person is told of it all.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct State {
     now: f64,
+    /// The youngest of them.
     violations: Vec<String>,
+    /// All that there were; older simulators do not say.
+    violation_count: Option<u64>,
     sources: Vec<Source>,
 }
 
@@ -80,10 +84,17 @@ fn show(state: &State) -> Result<(), ProgramError> {
     } else {
         table(state).write(&mut people())?;
     }
-    if let Some(last) = state.violations.last() {
-        note(&format!("{} of the protocol, the last: {last}", count(state.violations.len(), "violation")));
+    if let Some(remark) = violations(state) {
+        note(&remark);
     }
     Ok(())
+}
+
+fn violations(state: &State) -> Option<String> {
+    let last = state.violations.last()?;
+    let number = state.violation_count.and_then(|number| usize::try_from(number).ok());
+    let number = number.unwrap_or(state.violations.len());
+    Some(format!("{} of the protocol, the last: {last}", count(number, "violation")))
 }
 
 fn table(state: &State) -> Table {
@@ -194,6 +205,16 @@ mod tests {
     fn a_refusal_may_be_no_answer() {
         let silent = ("lastRefusal", json!({"at": 1, "status": null, "code": null, "message": null}));
         assert_eq!(source(&[silent]).remarks(), ["refused with no answer"]);
+    }
+
+    #[test]
+    fn all_violations_are_counted() {
+        let read = |text| violations(&serde_json::from_str(text).expect("it is a state"));
+        let told = read(r#"{"now":1,"violations":["a","b"],"violationCount":300,"sources":[]}"#);
+        assert_eq!(told.as_deref(), Some("300 violations of the protocol, the last: b"));
+        let told = read(r#"{"now":1,"violations":["a"],"sources":[]}"#);
+        assert_eq!(told.as_deref(), Some("1 violation of the protocol, the last: a"));
+        assert_eq!(read(r#"{"now":1,"violations":[],"violationCount":0,"sources":[]}"#), None);
     }
 
     #[test]
