@@ -160,6 +160,10 @@ mod tests {
             ("replay b --speed 0", "expected a number above 0, or max"),
             ("replay b --speed nan", "expected a number above 0, or max"),
             ("completions csh", "possible values"),
+            ("--ping-interval 0", "'--ping-interval <SECONDS>': write a number of seconds above 0"),
+            ("--idle-timeout 0", "'--idle-timeout <SECONDS>': write a number of seconds above 0"),
+            ("--query-timeout 0", "'--query-timeout <SECONDS>': write a number of seconds above 0"),
+            ("--query-timeout 1e18", "up to 31536000"),
         ] {
             let complaint = parse(line).expect_err(line);
             assert!(complaint.contains(words), "{line}: {complaint}");

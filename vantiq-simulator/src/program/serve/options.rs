@@ -16,6 +16,9 @@ use vantiq_simulator::{Acknowledge, AcknowledgeOrder, Desk, Simulator, Simulator
 const TOKEN_HELP: &str = "Access token that connectors and applications must present; default is that of \
                           VANTIQ_SIMULATOR_TOKEN, or else the one that is kept for the port";
 
+/// The longest time that can be asked for.
+const YEAR: Duration = Duration::from_hours(365 * 24);
+
 /// Options of the simulator that is to be.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -228,9 +231,12 @@ fn parse_login(argument: &str) -> Result<(String, String), String> {
     Ok((user.to_owned(), password.to_owned()))
 }
 
-fn parse_seconds(argument: &str) -> Result<Duration, String> {
-    let seconds: f64 = argument.parse().map_err(|_| "expected a number of seconds")?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+/// Some time, but not for ever: that is what it is without the option.
+fn parse_seconds(argument: &str) -> Result<Duration, &'static str> {
+    let duration = argument.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration
+        .filter(|duration| !duration.is_zero() && *duration <= YEAR)
+        .ok_or("write a number of seconds above 0 and up to 31536000, which is a year, such as 30 or 0.5")
 }
 
 #[cfg(test)]
@@ -254,6 +260,9 @@ mod tests {
     #[test]
     fn seconds_may_have_a_fraction_but_no_sign() {
         assert_eq!(parse_seconds("1.5"), Ok(Duration::from_millis(1_500)));
-        assert!(parse_seconds("-1").is_err() && parse_seconds("soon").is_err());
+        assert_eq!(parse_seconds("31536000"), Ok(YEAR));
+        for argument in ["-1", "soon", "0", "0.0", "-0", "1e-12", "31536001", "1e300", "inf", "nan"] {
+            assert!(parse_seconds(argument).is_err(), "{argument}");
+        }
     }
 }
