@@ -36,10 +36,15 @@ pub(super) async fn run(options: Options) -> Exit {
         () = Desk::new(&simulator).run() => {}
         () = signalled => {}
     }
-    if let Err(error) = simulator.stop().await {
-        complain(&error, "");
+    conclude(simulator.stop().await)
+}
+
+/// What could not be stopped in time was not served well to its end.
+fn conclude(stopped: Result<(), impl std::error::Error>) -> Exit {
+    match stopped {
+        Ok(()) => Exit::Done,
+        Err(error) => end(&error, Exit::NotDone),
     }
-    Exit::Done
 }
 
 fn end(error: &dyn std::error::Error, exit: Exit) -> Exit {
@@ -66,4 +71,15 @@ fn log_to_stderr() {
     // Colours are for people; a file or a pipe would only show their codes.
     let has_colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
     format.with_ansi(has_colours).with_target(false).compact().init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_stopped_is_not_done() {
+        assert_eq!(conclude(Ok::<_, io::Error>(())), Exit::Done);
+        assert_eq!(conclude(Err(io::Error::other("links are open"))), Exit::NotDone);
+    }
 }
