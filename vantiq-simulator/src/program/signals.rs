@@ -1,40 +1,72 @@
-//! [`signals`] and [`on_signal`]: a signal is how what has no end is ended.
+//! [`Signals`] and [`on_signal`]: a signal is how what has no end is ended.
 
 use std::io;
+use std::process;
+use std::thread;
+use std::time::Duration;
 
-/// Listens to Ctrl-C and SIGTERM from now on; the future ends with the first of them.
+use super::exit::Exit;
+
+/// How long an orderly end may take after a signal.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Ctrl-C and SIGTERM, since they were listened to.
 #[cfg(unix)]
-pub(super) fn signals() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
+pub(super) struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
 }
 
-/// Listens to Ctrl-C from now on; the future ends with it.
+/// Ctrl-C, since it was listened to.
 #[cfg(windows)]
-pub(super) fn signals() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    let mut interrupt = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        interrupt.recv().await;
-    })
+pub(super) struct Signals {
+    interrupt: tokio::signal::windows::CtrlC,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    pub(super) fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    #[cfg(windows)]
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self { interrupt: tokio::signal::windows::ctrl_c()? })
+    }
+
+    /// Waits for the next of them.
+    #[cfg(unix)]
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Waits for the next.
+    #[cfg(windows)]
+    pub(super) async fn next(&mut self) {
+        self.interrupt.recv().await;
+    }
 }
 
 /// Listens from now on, and does this once at the first signal, in a thread of its own that ends with the process.
+///
+/// The process ends with the second signal, or some time after the first: whoever writes to a reader that does not read
+/// cannot be told.
 pub(super) fn on_signal(then: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let signalled = {
+    let mut signals = {
         let _entered = runtime.enter();
-        signals()?
+        Signals::listen()?
     };
-    std::thread::spawn(move || {
-        runtime.block_on(signalled);
-        then();
+    thread::spawn(move || {
+        runtime.block_on(signals.next());
+        // It may have to wait itself.
+        thread::spawn(then);
+        let _ = runtime.block_on(async { tokio::time::timeout(GRACE, signals.next()).await });
+        process::exit(Exit::Done as i32);
     });
     Ok(())
 }

@@ -70,6 +70,27 @@ async fn frames_are_saved_until_a_signal() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_ends_it_also_where_the_reader_does_not_read() {
+    let (program, mut connector) = Program::with_thermostat().await;
+    // More than a pipe and all that waits for it can hold.
+    for _ in 0..100 {
+        send(&mut connector, &notification("thermostat", &json!("x".repeat(20_000)))).await;
+        next(&mut connector).await;
+    }
+    for arguments in [&["tap"][..], &["notifications", "thermostat", "--follow"]] {
+        for signals in 1..=2 {
+            let mut blocked = Program::spawn(program.command(arguments));
+            blocked.next_json().await;
+            for _ in 0..signals {
+                blocked.signal("-INT").await;
+            }
+            assert_eq!(blocked.exit_code().await, Some(0), "{arguments:?} after {signals}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_reader_that_has_seen_enough_is_no_failure() {
     let (program, mut connector) = Program::with_thermostat().await;

@@ -14,7 +14,7 @@ pub(super) use self::options::Options;
 
 use super::error::complain;
 use super::exit::Exit;
-use super::signals::signals;
+use super::signals::Signals;
 
 #[tokio::main]
 pub(super) async fn run(options: Options) -> Exit {
@@ -27,14 +27,14 @@ pub(super) async fn run(options: Options) -> Exit {
         Ok(simulator) => simulator,
         Err(error) => return end(&error, Exit::NotDone),
     };
-    let signalled = match signals() {
-        Ok(signalled) => signalled,
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
         Err(error) => return end(&error, Exit::NotDone),
     };
     greet(&simulator);
     tokio::select! {
         () = Desk::new(&simulator).run() => {}
-        () = signalled => {}
+        () = signals.next() => {}
     }
     conclude(simulator.stop().await)
 }
