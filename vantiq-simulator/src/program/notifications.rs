@@ -1,12 +1,13 @@
 //! `notifications`: what a source has to tell.
 
 use clap::Args;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::error::ProgramError;
 use super::exit::Exit;
 use super::frames::Frames;
-use super::output::{count, json_line, note, raw_line};
+use super::output::{count, note, raw_line};
 use super::place::Place;
 use super::remote::Remote;
 
@@ -40,6 +41,22 @@ pub(super) struct Notifications {
     place: Place,
 }
 
+/// A line of the simulator. The event is passed on unread: it may have what no [`serde_json::Value`] can hold.
+#[derive(Debug, Deserialize)]
+struct Frame<'a> {
+    skipped: Option<u64>,
+    #[serde(default)]
+    bytes: u64,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    object: Option<&'a RawValue>,
+}
+
 impl Notifications {
     pub(super) fn run(&self) -> Result<Exit, ProgramError> {
         let remote = self.place.remote()?;
@@ -70,40 +87,53 @@ impl Notifications {
             return Ok(raw_line(line)?);
         }
         match event(&remote.read(line)?) {
-            Ok(event) => json_line(&event)?,
+            Ok(event) => raw_line(event.as_bytes())?,
             Err(remark) => note(&remark),
         }
         Ok(())
     }
 }
 
-/// The event in a frame, or what else there is to say.
-fn event(frame: &Value) -> Result<Value, String> {
-    if let Some(skipped) = frame["skipped"].as_u64() {
+/// The event in a frame as it came, or what else there is to say.
+fn event<'a>(frame: &Frame<'a>) -> Result<&'a str, String> {
+    if let Some(skipped) = frame.skipped {
         return Err(format!(
             "{} went by too fast to be kept",
             count(usize::try_from(skipped).unwrap_or(usize::MAX), "frame")
         ));
     }
-    match frame.get("message") {
-        Some(message) => Ok(message["object"].clone()),
-        None => Err(format!("a notification of {} bytes is too long to be shown", frame["bytes"])),
-    }
+    let Some(message) = frame.message else {
+        return Err(format!("a notification of {} bytes is too long to be shown", frame.bytes));
+    };
+    let message: Message<'_> = serde_json::from_str(message.get())
+        .map_err(|error| format!("a notification of {} bytes cannot be shown: {error}", frame.bytes))?;
+    Ok(message.object.map_or("null", RawValue::get))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    fn read(line: &str) -> Result<&str, String> {
+        event(&serde_json::from_str(line).expect("it is a frame"))
+    }
 
     #[test]
     fn an_event_is_the_object_of_a_message() {
-        assert_eq!(event(&json!({"message": {"object": {"a": 1}}})), Ok(json!({"a": 1})));
-        assert_eq!(event(&json!({"skipped": 1})), Err("1 frame went by too fast to be kept".to_owned()));
-        assert!(
-            event(&json!({"text": "x", "cut": true, "bytes": 9}))
-                .is_err_and(|remark| remark.contains("9 bytes"))
-        );
+        assert_eq!(read(r#"{"number":1,"bytes":9,"message":{"op":"x","object":{"a":1}}}"#), Ok(r#"{"a":1}"#));
+        assert_eq!(read(r#"{"message":{"object":null}}"#), Ok("null"));
+        assert_eq!(read(r#"{"skipped":1}"#), Err("1 frame went by too fast to be kept".to_owned()));
+        let cut = read(r#"{"text":"x","cut":true,"bytes":9}"#);
+        assert!(cut.is_err_and(|remark| remark.contains("9 bytes is too long")));
+        let odd = read(r#"{"bytes":9,"message":{"\ud800":1}}"#);
+        assert!(odd.is_err_and(|remark| remark.contains("9 bytes cannot be shown")));
+    }
+
+    #[test]
+    fn an_event_may_be_whatever_is_json() {
+        for event in [r#""\ud800""#.to_owned(), "1e400".to_owned(), "[".repeat(140) + &"]".repeat(140)] {
+            let line = format!(r#"{{"message":{{"object":{event}}}}}"#);
+            assert_eq!(read(&line), Ok(event.as_str()));
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::time::Duration;
 
 use form_urlencoded::byte_serialize;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::http::{Method, Request, Response, StatusCode, header};
@@ -87,7 +88,7 @@ impl Remote {
     }
 
     /// What a line of an answer says.
-    pub(super) fn read<T: DeserializeOwned>(&self, line: &[u8]) -> Result<T, ProgramError> {
+    pub(super) fn read<'a, T: Deserialize<'a>>(&self, line: &'a [u8]) -> Result<T, ProgramError> {
         serde_json::from_slice(line).map_err(|error| self.other(&not_json(&error)))
     }
 

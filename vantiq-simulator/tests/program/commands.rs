@@ -2,8 +2,10 @@
 
 use std::process::Stdio;
 
+use futures_util::SinkExt;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::process::{Program, answer, command, next, notification, outcome, send, within};
 
@@ -233,6 +235,21 @@ async fn notifications_are_one_event_a_line() {
     let told = program.ask(&["notifications", "termostat"]).await;
     assert_eq!((told.code, told.out.as_str()), (Some(0), ""));
     assert_eq!(told.err, "there is no source `termostat` so far\n");
+}
+
+#[tokio::test]
+async fn notifications_are_printed_as_they_came() {
+    let (program, mut connector) = Program::with_thermostat().await;
+    let deep = "[".repeat(140) + &"]".repeat(140);
+    let events = [r#""\ud800""#, "1e400", &deep, r#"{"b":1.50, "a":2}"#];
+    for event in events {
+        let frame = notification("thermostat", &json!("EVENT")).to_string().replace(r#""EVENT""#, event);
+        within(connector.send(Message::text(frame))).await.expect("the link is open");
+        next(&mut connector).await;
+    }
+    let told = program.ask(&["notifications", "thermostat"]).await;
+    assert_eq!((told.code, told.err.as_str()), (Some(0), ""));
+    assert_eq!(told.out.lines().collect::<Vec<_>>(), events);
 }
 
 #[cfg(unix)]
