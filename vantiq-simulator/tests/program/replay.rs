@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::process::{Connector, Program, answer, command, next, outcome};
+use crate::process::{Connector, Program, answer, command, next, notification, outcome, send};
 
 /// Answers the next query with its own `rows`, in two parts, after the publish before it.
 async fn serve(connector: &mut Connector) {
@@ -72,6 +72,44 @@ async fn what_is_refused_is_counted() {
     let told = program.ask(&["replay", &path, "--speed", "max", "--source", "nobody"]).await;
     assert_eq!(told.code, Some(1));
     assert!(told.out.ends_with("0 without comparison, 2 failed\n"), "{}", told.out);
+}
+
+#[tokio::test]
+async fn what_was_too_long_to_be_recorded_is_counted() {
+    let (program, mut connector) = Program::with_thermostat().await;
+    let long = format!("{}/long.json", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&long, json!({"long": "x".repeat(70 << 10)}).to_string()).expect("the folder is there");
+    send(&mut connector, &notification("thermostat", &json!("x".repeat(70 << 10)))).await;
+    assert_eq!(next(&mut connector).await["status"], 200);
+    for object in [&format!("@{long}"), "1"] {
+        assert_eq!(program.ask(&["publish", "thermostat", object]).await.code, Some(0));
+        next(&mut connector).await;
+    }
+    let serve = async |connector: &mut Connector| {
+        let query = next(connector).await;
+        answer(connector, &query, 200, json!("x".repeat(70 << 10))).await;
+    };
+    let (told, ()) =
+        tokio::join!(program.ask(&["query", "thermostat", r#"{"long": true}"#]), serve(&mut connector));
+    assert_eq!(told.code, Some(0));
+    let path = format!("{}/long.jsonl", env!("CARGO_TARGET_TMPDIR"));
+    assert_eq!(program.ask(&["tap", "--no-follow", "--save", &path]).await.code, Some(0));
+
+    for more in [&[][..], &["--json"]] {
+        let replaying = program.ask(&[&["replay", &path, "--speed", "max"], more].concat());
+        let serving = async {
+            assert_eq!(next(&mut connector).await["object"], 1);
+            serve(&mut connector).await;
+        };
+        let (told, ()) = tokio::join!(replaying, serving);
+        assert_eq!(told.code, Some(1), "{told:?}");
+        let summary = if more.is_empty() {
+            "2 publishes, 1 query: 0 as recorded, 0 otherwise, 1 without comparison, 0 failed, 1 not replayed\n"
+        } else {
+            r#""notReplayed":1"#
+        };
+        assert!(told.out.contains(summary), "{}", told.out);
+    }
 }
 
 #[tokio::test]

@@ -28,11 +28,12 @@ const EXAMPLES: &str = r#"Examples:
 
 It sends the publishes and queries of the recording again, at the same intervals. What came after the answer to a
 query then comes after it now, too. An answer is as recorded if its status and its rows are the same, in whatever parts
-they come. The exit code is 1 if something failed or was answered otherwise.
+they come. What is too long to have been recorded as a whole (64 KiB) is not replayed, or not compared. The exit code is
+1 if something failed, was not replayed or was answered otherwise.
 
 With --json it prints an object for each publish and query, with line, op, source, outcome (done, same, different,
-incomparable or failed), and of a query status, rows, recordedStatus, recordedRows, ms, difference; and then
-{"summary":{"publishes":...,"queries":...,"same":...,"different":...,"incomparable":...,"failed":...}}."#;
+incomparable, failed or notReplayed), and of a query status, rows, recordedStatus, recordedRows, ms, difference; and then
+{"summary":{"publishes":...,"queries":...,"same":...,"different":...,"incomparable":...,"failed":...,"notReplayed":...}}."#;
 
 /// Does again what a recording has.
 #[derive(Debug, Args)]

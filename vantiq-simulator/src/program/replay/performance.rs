@@ -72,6 +72,7 @@ impl<'scope, 'env: 'scope> Stage<'scope, 'env> {
                 Ok(())
             }
             Step::Await(step) => self.wait_for(*step),
+            Step::Unsent(unsent) => Ok(self.report.not_replayed(unsent)?),
         }
     }
 

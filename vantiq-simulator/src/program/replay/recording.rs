@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::super::answer::rows;
 
@@ -22,6 +23,8 @@ pub(super) enum Step {
     Query(Request, Recorded),
     /// Wait for the answer to the query with which this step of the recording began: what comes next came after it.
     Await(usize),
+    /// What is not in the recording as a whole, or cannot be sent.
+    Unsent(Unsent),
 }
 
 /// What an application sent.
@@ -35,6 +38,16 @@ pub(super) struct Request {
     pub(super) object: Value,
 }
 
+/// What an application sent and cannot be sent again.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Unsent {
+    /// Where it is in the file, from 1.
+    pub(super) line: usize,
+    pub(super) op: &'static str,
+    pub(super) source: String,
+    pub(super) why: String,
+}
+
 /// What was answered to a query.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Recorded {
@@ -42,7 +55,7 @@ pub(super) enum Recorded {
         status: u16,
         rows: Vec<Value>,
     },
-    /// The recording ends before, or has a part of it only.
+    /// The recording ends before, or has a part of it only, or one that cannot be compared.
     Incomplete,
 }
 
@@ -55,16 +68,29 @@ pub(in crate::program) struct RecordingError {
     problem: String,
 }
 
-/// A line of `tap`, as far as it matters here.
+/// A line of `tap`, as far as it matters here. The message is read where it is needed: that of others may have what no
+/// [`Value`] can hold.
 #[derive(Debug, Deserialize)]
-struct Frame {
+struct Frame<'a> {
     at: f64,
     direction: Direction,
     source: Option<String>,
     op: Option<String>,
     status: Option<u16>,
     address: Option<String>,
-    message: Option<Value>,
+    /// None where it was too long, or is no JSON.
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message {
+    resource_id: Option<String>,
+    #[serde(default)]
+    object: Value,
+    #[serde(default)]
+    body: Value,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -113,8 +139,11 @@ impl Recording {
     /// Sends all of it to one source.
     pub(super) fn redirect(&mut self, name: &str) {
         for step in &mut self.steps {
-            if let Step::Publish(request) | Step::Query(request, _) = step {
-                name.clone_into(&mut request.source);
+            match step {
+                Step::Publish(Request { source, .. })
+                | Step::Query(Request { source, .. }, _)
+                | Step::Unsent(Unsent { source, .. }) => name.clone_into(source),
+                Step::Await(_) => {}
             }
         }
     }
@@ -123,7 +152,7 @@ impl Recording {
     pub(super) fn begin(&self) -> f64 {
         let mut times = self.steps.iter().filter_map(|step| match step {
             Step::Publish(request) | Step::Query(request, _) => Some(request.at),
-            Step::Await(_) => None,
+            Step::Await(_) | Step::Unsent(_) => None,
         });
         times.next().unwrap_or_default()
     }
@@ -135,39 +164,46 @@ impl Reader {
             self.skip();
             return Ok(());
         }
-        let frame: Frame =
+        let frame: Frame<'_> =
             serde_json::from_str(line).map_err(|error| format!("no frame of `tap`: {error}"))?;
         match (frame.direction, frame.op.as_deref()) {
             (Direction::Sent, Some("publish")) => self.publish(number, frame),
             (Direction::Sent, Some("query")) => self.query(number, frame),
-            (Direction::Received, None) => {
-                self.answer(frame);
-                Ok(())
-            }
-            _ => Ok(()),
+            (Direction::Received, None) => self.answer(frame),
+            _ => {}
         }
-    }
-
-    fn publish(&mut self, line: usize, frame: Frame) -> Result<(), String> {
-        self.recording.steps.push(Step::Publish(request(line, frame)?));
         Ok(())
     }
 
-    fn query(&mut self, line: usize, mut frame: Frame) -> Result<(), String> {
-        let open = Open { step: self.recording.steps.len(), rows: Vec::new(), is_complete: true };
-        self.open.extend(frame.address.take().map(|address| (address, open)));
-        self.recording.steps.push(Step::Query(request(line, frame)?, Recorded::Incomplete));
-        Ok(())
+    fn publish(&mut self, line: usize, frame: Frame<'_>) {
+        self.recording.steps.push(match request(line, "publish", frame) {
+            Ok(request) => Step::Publish(request),
+            Err(unsent) => Step::Unsent(unsent),
+        });
+    }
+
+    fn query(&mut self, line: usize, mut frame: Frame<'_>) {
+        let address = frame.address.take();
+        let step = match request(line, "query", frame) {
+            Ok(request) => {
+                let open = Open { step: self.recording.steps.len(), rows: Vec::new(), is_complete: true };
+                self.open.extend(address.map(|address| (address, open)));
+                Step::Query(request, Recorded::Incomplete)
+            }
+            // Its answers are of no interest.
+            Err(unsent) => Step::Unsent(unsent),
+        };
+        self.recording.steps.push(step);
     }
 
     /// Anything that is no answer to one of the queries is of no interest.
-    fn answer(&mut self, frame: Frame) {
+    fn answer(&mut self, frame: Frame<'_>) {
         let (Some(address), Some(status)) = (frame.address, frame.status) else { return };
         let Some(open) = self.open.get_mut(&address) else { return };
-        match &frame.message {
-            Some(message) => open.rows.extend_from_slice(rows(status, &message["body"])),
-            // It was too long to be recorded.
-            None => open.is_complete = false,
+        match frame.message.map(|message| serde_json::from_str::<Message>(message.get())) {
+            Some(Ok(message)) => open.rows.extend_from_slice(rows(status, &message.body)),
+            // It was too long to be recorded, or cannot be compared.
+            Some(Err(_)) | None => open.is_complete = false,
         }
         if status != PART {
             self.close(&address, status);
@@ -192,11 +228,23 @@ impl Reader {
     }
 }
 
-fn request(line: usize, frame: Frame) -> Result<Request, String> {
-    let mut message = frame.message.ok_or("the message is too long to have been recorded as a whole")?;
-    let named = message["resourceId"].as_str().map(str::to_owned);
-    let source = frame.source.or(named).ok_or("it does not say for which source")?;
-    Ok(Request { line, at: frame.at, source, object: message["object"].take() })
+fn request(line: usize, op: &'static str, frame: Frame<'_>) -> Result<Request, Unsent> {
+    let Frame { at, source, message, .. } = frame;
+    let unsent = |source: Option<String>, why: &str| {
+        let (source, why) = (source.unwrap_or_default(), why.to_owned());
+        Err(Unsent { line, op, source, why })
+    };
+    let Some(message) = message else {
+        return unsent(source, "it is too long to have been recorded as a whole");
+    };
+    let message: Message = match serde_json::from_str(message.get()) {
+        Ok(message) => message,
+        Err(error) => return unsent(source, &error.to_string()),
+    };
+    match source.or(message.resource_id) {
+        Some(source) => Ok(Request { line, at, source, object: message.object }),
+        None => unsent(None, "the recording does not say for which source"),
+    }
 }
 
 impl RecordingError {
@@ -277,15 +325,58 @@ mod tests {
 
     #[test]
     fn a_line_that_makes_no_sense_is_named() {
-        let mut long = sent(1, "publish", None, &json!(1));
-        long.as_object_mut().expect("it is one").remove("message");
         for (line, words) in [
             (json!("x"), "r.jsonl, line 2: no frame of `tap`: invalid type"),
             (json!({"at": 1}), "missing field `direction`"),
-            (long, "too long"),
         ] {
             let problem = read(&[sent(1, "publish", None, &json!(1)), line]).expect_err("it makes no sense");
             assert!(problem.contains(words) && problem.contains("line 2"), "{problem}");
+        }
+    }
+
+    /// A line of `tap` whose message is too long.
+    fn cut(op: Option<&str>, direction: &str, address: Option<&str>) -> Value {
+        let status = op.is_none().then_some(200);
+        json!({"number": 1, "at": 1, "link": 1, "source": "a", "direction": direction, "op": op, "status": status,
+            "address": address, "text": "{\"op", "cut": true})
+    }
+
+    #[test]
+    fn what_is_cut_does_not_spoil_the_rest() {
+        let recording = read(&[
+            cut(Some("notification"), "received", None),
+            cut(None, "sent", None),
+            cut(Some("publish"), "sent", None),
+            cut(Some("query"), "sent", Some("x")),
+            answered(5, "x", 200, &json!(1)),
+            sent(6, "publish", None, &json!("p")),
+        ]);
+        let unsent = |line, op| {
+            let why = "it is too long to have been recorded as a whole".to_owned();
+            Step::Unsent(Unsent { line, op, source: "a".to_owned(), why })
+        };
+        let steps =
+            vec![unsent(3, "publish"), unsent(4, "query"), Step::Publish(request(6, 6.0, json!("p")))];
+        assert_eq!(recording, Ok(Recording { steps }));
+    }
+
+    #[test]
+    fn what_no_value_can_hold_does_not_spoil_the_rest() {
+        for odd in [r#""\ud800""#.to_owned(), "1e400".to_owned(), "[".repeat(140) + &"]".repeat(140)] {
+            let mut notification = sent(1, "notification", None, &json!("ODD"));
+            notification["direction"] = json!("received");
+            let lines = [
+                notification,
+                sent(2, "publish", None, &json!("ODD")),
+                sent(3, "query", Some("x"), &json!("q")),
+                answered(4, "x", 200, &json!("ODD")),
+                sent(5, "publish", None, &json!("p")),
+            ];
+            let text = lines.map(|line| line.to_string().replace(r#""ODD""#, &odd)).join("\n");
+            let steps = Recording::read(&text).expect("it makes sense").steps;
+            assert!(matches!(&steps[0], Step::Unsent(Unsent { line: 2, op: "publish", .. })), "{steps:?}");
+            assert_eq!(steps[1], Step::Query(request(3, 3.0, json!("q")), Recorded::Incomplete));
+            assert_eq!(steps[2..], [Step::Await(1), Step::Publish(request(5, 5.0, json!("p")))]);
         }
     }
 
