@@ -5,7 +5,7 @@ use clap::Args;
 use super::error::ProgramError;
 use super::exit::Exit;
 use super::json_argument::JsonArgument;
-use super::output::{done, tell_refusal};
+use super::output::{done, tell_error};
 use super::place::Place;
 
 const EXAMPLES: &str = r#"Examples:
@@ -36,8 +36,12 @@ pub(super) struct Configure {
 
 impl Configure {
     pub(super) fn run(&self) -> Result<Exit, ProgramError> {
-        let document = self.file.value()?;
-        tell_refusal(self.place.remote()?.configure(&self.source, &document), self.json)?;
+        tell_error(self.configure(), self.json)?;
         done("configured", &self.source, self.json)
+    }
+
+    fn configure(&self) -> Result<(), ProgramError> {
+        let document = self.file.value()?;
+        self.place.remote()?.configure(&self.source, &document)
     }
 }

@@ -68,6 +68,27 @@ impl ProgramError {
         }
     }
 
+    /// For scripts: the server's or the connector's, or a word; nothing where standard output is what does not work.
+    pub(super) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            Self::Output(_) => None,
+            Self::TokenRefused { .. } => Some("token-refused"),
+            Self::OtherServer { .. } => Some("other-server"),
+            Self::Url { .. } | Self::Input(_) | Self::Recording(_) => Some("usage"),
+            Self::NothingListens { .. } | Self::Unreachable { .. } | Self::Gone { .. } => Some("unreachable"),
+            Self::Save { .. } | Self::Signals(_) => Some("failed"),
+        }
+    }
+
+    /// For scripts: the words of whoever refused it, or else those of the complaint.
+    pub(super) fn message(&self) -> String {
+        match self {
+            Self::Refused { message, .. } => message.clone(),
+            error => with_causes(error),
+        }
+    }
+
     fn hint(&self) -> &'static str {
         match self {
             Self::Url { .. } => "write it like http://127.0.0.1:8081",
@@ -90,16 +111,21 @@ impl ProgramError {
 
 /// Prints the error with its causes in one line.
 pub(super) fn complain(error: &dyn Error, hint: &str) {
-    let mut line = format!("vantiq-simulator: {error}");
+    let mut line = format!("vantiq-simulator: {}", with_causes(error));
+    if !hint.is_empty() {
+        line.extend(["; ", hint]);
+    }
+    eprintln!("{line}");
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let _ = write!(line, ": {error}"); // a string takes everything
         cause = error.source();
     }
-    if !hint.is_empty() {
-        line.extend(["; ", hint]);
-    }
-    eprintln!("{line}");
+    line
 }
 
 #[cfg(test)]

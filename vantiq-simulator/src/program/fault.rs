@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::error::ProgramError;
 use super::exit::Exit;
-use super::output::{done, tell_refusal};
+use super::output::{done, tell_error};
 use super::place::Place;
 
 const EXAMPLES: &str = r#"Examples:
@@ -142,13 +142,12 @@ enum What {
 
 impl Fault {
     pub(super) fn run(&self) -> Result<Exit, ProgramError> {
-        let remote = self.place.remote()?;
         let (word, source, body) = self.kind.request();
-        let sent = match &body {
+        let sent = self.place.remote().and_then(|remote| match &body {
             Some(fault) => remote.fault(source, fault),
             None => remote.heal(source),
-        };
-        tell_refusal(sent, self.json)?;
+        });
+        tell_error(sent, self.json)?;
         done(word, source, self.json)
     }
 }

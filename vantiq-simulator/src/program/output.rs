@@ -55,10 +55,12 @@ pub(super) fn done(what: &str, source: &str, json: bool) -> Result<Exit, Program
     Ok(Exit::Done)
 }
 
-/// With `json`, what was refused is on standard output, too, so that scripts need not read complaints.
-pub(super) fn tell_refusal<T>(result: Result<T, ProgramError>, json: bool) -> Result<T, ProgramError> {
-    if let (Err(ProgramError::Refused { code, message }), true) = (&result, json) {
-        json_line(&json!({"error": {"code": code, "message": message}}))?;
+/// With `json`, what went wrong is on standard output, too, so that scripts need not read complaints.
+pub(super) fn tell_error<T>(result: Result<T, ProgramError>, json: bool) -> Result<T, ProgramError> {
+    if let (Err(error), true) = (&result, json)
+        && let Some(code) = error.code()
+    {
+        json_line(&json!({"error": {"code": code, "message": error.message()}}))?;
     }
     result
 }

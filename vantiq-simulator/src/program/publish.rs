@@ -5,7 +5,7 @@ use clap::Args;
 use super::error::ProgramError;
 use super::exit::Exit;
 use super::json_argument::JsonArgument;
-use super::output::{done, tell_refusal};
+use super::output::{done, tell_error};
 use super::place::Place;
 
 const EXAMPLES: &str = r#"Examples:
@@ -36,8 +36,12 @@ pub(super) struct Publish {
 
 impl Publish {
     pub(super) fn run(&self) -> Result<Exit, ProgramError> {
-        let object = self.json.value()?;
-        tell_refusal(self.place.remote()?.publish(&self.source, &object), self.as_json)?;
+        tell_error(self.publish(), self.as_json)?;
         done("published", &self.source, self.as_json)
+    }
+
+    fn publish(&self) -> Result<(), ProgramError> {
+        let object = self.json.value()?;
+        self.place.remote()?.publish(&self.source, &object)
     }
 }

@@ -5,11 +5,11 @@ use std::io;
 use clap::Args;
 use serde_json::Value;
 
-use super::answer::TimedAnswer;
+use super::answer::{Answers, TimedAnswer};
 use super::error::ProgramError;
 use super::exit::Exit;
 use super::json_argument::JsonArgument;
-use super::output::{count, json_line, note, raw_line, tell_refusal};
+use super::output::{count, json_line, note, raw_line, tell_error};
 use super::place::Place;
 
 const EXAMPLES: &str = r#"Examples:
@@ -51,11 +51,10 @@ struct Tally {
 
 impl Query {
     pub(super) fn run(&self) -> Result<Exit, ProgramError> {
-        let object = self.json.value()?;
-        let mut answers = tell_refusal(self.place.remote()?.query(&self.source, &object), self.as_json)?;
+        let mut answers = tell_error(self.ask(), self.as_json)?;
         let mut tally = Tally::default();
         loop {
-            let (line, TimedAnswer { answer, ms }) = answers.next()?;
+            let (line, TimedAnswer { answer, ms }) = tell_error(answers.next(), self.as_json)?;
             self.show(&line, answer.rows())?;
             tally.add(answer.rows().len(), ms);
             let Some(status) = answer.good_status()? else { continue };
@@ -64,6 +63,11 @@ impl Query {
             }
             return Ok(Exit::Done);
         }
+    }
+
+    fn ask(&self) -> Result<Answers, ProgramError> {
+        let object = self.json.value()?;
+        self.place.remote()?.query(&self.source, &object)
     }
 
     fn show(&self, line: &[u8], rows: &[Value]) -> io::Result<()> {

@@ -102,6 +102,34 @@ async fn nothing_that_listens_is_one_clear_error() {
 }
 
 #[tokio::test]
+async fn errors_are_json_where_that_was_asked_for() {
+    let mut program = Program::start(&["--port", "0", "--token", "right"]);
+    let (address, _) = program.greeting().await;
+    let url = format!("http://{address}");
+    let expect = async |code: i32, word: &str, url: &str| {
+        for arguments in [
+            &["publish", "thermostat", "{}"][..],
+            &["query", "thermostat", "{}"],
+            &["configure", "thermostat", "{}"],
+            &["fault", "heal", "thermostat"],
+        ] {
+            let told = outcome(command(&[arguments, &["--json", "--url", url]].concat())).await;
+            let error: Value = serde_json::from_str(&told.out).expect("it is JSON");
+            assert_eq!((told.code, &error["error"]["code"]), (Some(code), &json!(word)), "{told:?}");
+            let message = error["error"]["message"].as_str().expect("it is text");
+            assert!(told.err.contains(message), "{told:?}");
+        }
+    };
+    expect(2, "usage", "https://127.0.0.1").await;
+    expect(3, "token-refused", &url).await;
+    program.quit().await;
+    expect(3, "unreachable", &url).await;
+    let told = outcome(command(&["publish", "thermostat", "{from: 1}", "--json"])).await;
+    let error: Value = serde_json::from_str(&told.out).expect("it is JSON");
+    assert_eq!((told.code, &error["error"]["code"]), (Some(2), &json!("usage")), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_refused_token_says_where_it_is_from() {
     let mut program = Program::start(&["--port", "0", "--token", "right"]);
     program.greeting().await;
