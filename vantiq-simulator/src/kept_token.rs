@@ -45,15 +45,9 @@ impl Keeping {
             warn!("there is no folder to keep the token in; the next start has another one");
             return None;
         };
-        if self == Self::ForGood {
-            file.keep(token);
-            return None;
-        }
-        // A port that was free by chance may be one that somebody chose before.
-        file.recall().is_none().then(|| {
-            file.keep(token);
-            TokenLease(file)
-        })
+        file.keep(token);
+        // What is there already is of a simulator that was killed, mostly: few choose a port that is given out by chance.
+        (self == Self::ForNow).then(|| TokenLease(file))
     }
 }
 

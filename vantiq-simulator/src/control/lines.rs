@@ -23,7 +23,9 @@ impl<S: Stream<Item = String> + Send + 'static> IntoResponse for Lines<S> {
 
 /// Adds a line.
 pub(super) fn push(lines: &mut String, value: &impl Serialize) {
-    lines.push_str(&serde_json::to_string(value).expect("what is told is texts, numbers and JSON"));
+    let text = serde_json::to_string(value).expect("what is told is texts, numbers and JSON");
+    // JSON that is passed on as it came may be of several lines; within texts there are none.
+    lines.extend(text.chars().map(|char| if char == '\n' || char == '\r' { ' ' } else { char }));
     lines.push('\n');
 }
 
@@ -32,4 +34,17 @@ pub(super) fn line(value: &impl Serialize) -> String {
     let mut line = String::new();
     push(&mut line, value);
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_however_its_json_was_written() {
+        let written = RawValue::from_string("[1,\r\n \"a\\nb\"]".to_owned()).expect("it is JSON");
+        assert_eq!(line(&written), "[1,   \"a\\nb\"]\n");
+    }
 }
