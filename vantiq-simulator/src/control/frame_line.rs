@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::milliseconds;
+use super::since_1970;
 use crate::fault::Direction;
 use crate::inbound::Inbound;
 use crate::recording::{Entry, Frame, FrameKind};
@@ -64,7 +64,7 @@ impl<'a> FrameLine<'a> {
             message.as_ref().and_then(|message| message.reply_address().or(message.asks_to_reply_at()));
         Self {
             number: entry.number,
-            at: milliseconds(entry.at),
+            at: since_1970(entry.at),
             link: frame.link,
             source: frame.source.as_deref(),
             direction: match frame.direction {

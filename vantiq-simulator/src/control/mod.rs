@@ -11,7 +11,7 @@ mod query;
 mod state;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
@@ -47,6 +47,11 @@ fn source(door: &Door, name: &str) -> Source {
 }
 
 /// Milliseconds since 1970.
-fn milliseconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1_000.0
+fn since_1970(time: SystemTime) -> f64 {
+    milliseconds(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// To the microsecond, which is as far as anybody reads.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }

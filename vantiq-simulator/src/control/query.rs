@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::lines::{Lines, line};
-use super::{Named, source};
+use super::{Named, milliseconds, source};
 use crate::error::SimulatorError;
 use crate::query::PendingQuery;
 use crate::rest::{Authorized, RestError, json};
@@ -28,7 +28,7 @@ pub(super) async fn ask(
             error: RestError::of_source(&name, "query", &error).first().clone(),
         });
         let is_over = !matches!(step, Step::Part { .. });
-        let told = Told { step, ms: asked.elapsed().as_secs_f64() * 1_000.0 };
+        let told = Told { step, ms: milliseconds(asked.elapsed()) };
         Some((line(&told), (!is_over).then_some((name, pending))))
     });
     Ok(Lines(steps))

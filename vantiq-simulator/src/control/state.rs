@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::lines::{Lines, line};
-use super::{milliseconds, wanted};
+use super::{since_1970, wanted};
 use crate::acknowledge::Acknowledge;
 use crate::http::Door;
 use crate::inbound::Inbound;
@@ -106,14 +106,14 @@ fn snapshot(shared: &Shared) -> Snapshot {
         let violations = &world.registry.violations;
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),
-            started: milliseconds(world.started),
-            now: milliseconds(SystemTime::now()),
+            started: since_1970(world.started),
+            now: since_1970(SystemTime::now()),
             links: world.links.len(),
             frames: world.recording.next_number() - 1,
             kept: world.recording.after(0).len(),
             violations: violations.range(violations.len().saturating_sub(VIOLATIONS)..).cloned().collect(),
             violation_count: world.registry.violation_count,
-            refused_credentials: world.registry.refused_credentials.map(milliseconds),
+            refused_credentials: world.registry.refused_credentials.map(since_1970),
             sources: world
                 .registry
                 .existing()
@@ -132,7 +132,7 @@ fn source(world: &World, shared: &Shared, name: &str, seat: &Seat) -> SourceStat
         config: seat.shared_configuration(),
         active: seat.profile.is_active,
         state: seat.standing(),
-        since: seat.story.since.map(milliseconds),
+        since: seat.story.since.map(since_1970),
         link,
         sessions: seat.sessions,
         notifications: seat.notifications,
@@ -148,7 +148,7 @@ fn source(world: &World, shared: &Shared, name: &str, seat: &Seat) -> SourceStat
 /// The event of a notification, unless it is forgotten.
 fn event(world: &World, number: u64) -> Option<Event> {
     let entry = world.recording.get(number)?;
-    Some(Event { at: milliseconds(entry.at), payload: entry.frame.payload.clone() })
+    Some(Event { at: since_1970(entry.at), payload: entry.frame.payload.clone() })
 }
 
 /// A notification that is read when it is written.
@@ -178,7 +178,7 @@ fn shared_value<S: Serializer>(value: &Arc<Value>, serializer: S) -> Result<S::O
 
 fn refusal(refused: &Refused) -> Value {
     let (code, message) = refused.error.as_ref().map(|(code, message)| (code, message)).unzip();
-    json!({ "at": milliseconds(refused.at), "status": refused.status, "code": code, "message": message })
+    json!({ "at": since_1970(refused.at), "status": refused.status, "code": code, "message": message })
 }
 
 fn policy_word(policy: &Acknowledge) -> &'static str {
