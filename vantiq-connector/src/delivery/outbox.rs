@@ -439,7 +439,10 @@ impl Outbox {
 
     /// Adds an accepted entry behind all others.
     pub(crate) fn append(&self, entry: Entry) {
-        let mut waiting = self.lock();
+        self.to_back(self.lock(), entry);
+    }
+
+    fn to_back(&self, mut waiting: MutexGuard<'_, Waiting>, entry: Entry) {
         // A producer may have got its room just before the end; dropping the entry resolves its receipt.
         if waiting.abandoned {
             waiting.late.add(&entry);
@@ -464,16 +467,20 @@ impl Outbox {
 
     fn accept(self: &Arc<Self>, draft: Draft, room: Room) -> (Receipt, Stored) {
         let (outcome_tx, receipt) = receipt();
-        let entry = Entry { draft, outcome_tx, room: Some(room), kept: None };
-        let stored = if let Some(drawer) = &self.drawer {
-            // It comes back through `append`.
-            self.lock().storing += 1;
-            drawer.put(entry, Storing(Arc::clone(self)))
-        } else {
-            self.append(entry);
-            Stored(None)
-        };
-        (receipt, stored)
+        let mut entry = Entry { draft, outcome_tx, room: Some(room), kept: None };
+        let mut waiting = self.lock();
+        if let Some(drawer) = &self.drawer {
+            // Nothing overtakes what is on its way.
+            entry.kept = if waiting.storing == 0 { drawer.enter(&entry.draft) } else { None };
+            if entry.kept.is_none() {
+                // It comes back through `append`.
+                waiting.storing += 1;
+                drop(waiting);
+                return (receipt, drawer.put(entry, Storing(Arc::clone(self))));
+            }
+        }
+        self.to_back(waiting, entry);
+        (receipt, Stored(None))
     }
 
     fn drop_oldest(&self) -> bool {

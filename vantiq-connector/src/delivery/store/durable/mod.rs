@@ -2,6 +2,7 @@
 
 mod backend;
 mod file;
+mod inbox;
 mod late;
 mod live;
 mod pending;
@@ -31,6 +32,7 @@ use tracing::{error, info};
 
 use self::{
     file::StoreFile,
+    inbox::Inbox,
     late::Late,
     live::Live,
     pending::Pending,
@@ -39,7 +41,7 @@ use self::{
     writer::{Insert, Key, Op, Writer},
 };
 use super::{OutboxOnError, OutboxSync, StoreError, StoreErrorKind, StoreSettings, Unwritten};
-use crate::delivery::outbox::{Entry, Outbox, Stored, Storing};
+use crate::delivery::outbox::{Draft, Entry, Outbox, Stored, Storing};
 
 /// How long closing the file may take. A healthy disk needs milliseconds; whoever stopped the connector has waited for
 /// up to 29 s already, and kills it at some time.
@@ -51,7 +53,7 @@ type Left = BTreeMap<String, Vec<Record>>;
 /// The outbox file of a connector set.
 #[derive(Debug)]
 pub(crate) struct Store {
-    ops_tx: mpsc::Sender<Op>,
+    inbox: Arc<Inbox>,
     path: PathBuf,
     sync: OutboxSync,
     /// Tells when the writer has ended.
@@ -66,14 +68,14 @@ pub(crate) struct Store {
 #[derive(Debug, Clone)]
 pub(crate) struct Drawer {
     source: Arc<str>,
-    ops_tx: mpsc::Sender<Op>,
+    inbox: Arc<Inbox>,
 }
 
 /// A notification in the file. It stays there unless it is [released](Self::release).
 #[derive(Debug)]
 pub(crate) struct Kept {
     key: Key,
-    ops_tx: mpsc::Sender<Op>,
+    inbox: Arc<Inbox>,
 }
 
 impl Store {
@@ -93,6 +95,7 @@ impl Store {
             live.add(&record.source.as_str().into(), record.number);
         }
         let (ops_tx, ops_rx) = mpsc::channel();
+        let inbox = Arc::new(Inbox::new(ops_tx, next));
         let (ended_tx, ended_rx) = mpsc::channel();
         let builder = thread::Builder::new().name("vantiq-outbox".into());
         let (path, sync) = (place.settings.file.clone(), place.settings.sync);
@@ -101,7 +104,7 @@ impl Store {
             info!(%file, found, "notifications are kept in the outbox file");
         }
         let late = file.is_err().then(Late::default);
-        let writer = Writer::new(place, file, live, late, next, ops_rx);
+        let writer = Writer::new(place, file, live, late, Arc::clone(&inbox), ops_rx);
         builder
             .spawn(move || {
                 writer.run();
@@ -111,20 +114,20 @@ impl Store {
         let left = by_source(records);
         let first_request_id = last_id.map_or(since, |last| since.max(last));
         let (ended_rx, hangs, left) = (Mutex::new(ended_rx), AtomicBool::new(false), Mutex::new(left));
-        Ok(Self { ops_tx, path, sync, ended_rx, hangs, left, first_request_id })
+        Ok(Self { inbox, path, sync, ended_rx, hangs, left, first_request_id })
     }
 
     /// The same `outbox`, of `source`, with its entries kept in the file, and with those that the run before
     /// left there, be it as soon as the file can be read.
     pub(crate) fn keep(&self, outbox: Outbox, source: &str) -> Arc<Outbox> {
-        let drawer = Drawer { source: source.into(), ops_tx: self.ops_tx.clone() };
+        let drawer = Drawer { source: source.into(), inbox: Arc::clone(&self.inbox) };
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).remove(source);
         let kept = |record: Record| (record.draft(), drawer.kept(record.number));
         let left: Vec<_> = left.unwrap_or_default().into_iter().map(kept).collect();
         let source = Arc::clone(&drawer.source);
         let outbox = Arc::new(outbox.kept_in(drawer));
         outbox.restore(left.into_iter());
-        let _ = self.ops_tx.send(Op::Serve(source, Arc::downgrade(&outbox)));
+        self.inbox.send(Op::Serve(source, Arc::downgrade(&outbox)));
         outbox
     }
 
@@ -149,7 +152,7 @@ impl Store {
     fn begin_close(&self) -> oneshot::Receiver<Unwritten> {
         let (closed_tx, closed_rx) = oneshot::channel();
         // Where nobody takes it, the file is closed.
-        let _ = self.ops_tx.send(Op::Close(closed_tx));
+        self.inbox.send(Op::Close(closed_tx));
         closed_rx
     }
 
@@ -190,24 +193,29 @@ impl Drop for Store {
 }
 
 impl Drawer {
+    /// Writes what is drafted soon, where it need not be written before it is sent.
+    pub(crate) fn enter(&self, draft: &Draft) -> Option<Kept> {
+        let key = self.inbox.enter(&self.source, draft)?;
+        Some(Kept { key, inbox: Arc::clone(&self.inbox) })
+    }
+
     /// Writes `entry`, then hands it to its outbox.
     pub(crate) fn put(&self, entry: Entry, storing: Storing) -> Stored {
         let (stored_tx, stored_rx) = oneshot::channel();
-        let (source, ops_tx) = (Arc::clone(&self.source), self.ops_tx.clone());
-        // Where nobody takes it, both its ends tell so.
-        let _ = self.ops_tx.send(Op::Insert(Insert { entry, storing, source, ops_tx, stored_tx }));
+        let source = Arc::clone(&self.source);
+        self.inbox.send(Op::Insert(Insert { entry, storing, source, stored_tx }));
         Stored::when(stored_rx)
     }
 
     fn kept(&self, number: u64) -> Kept {
-        Kept { key: Key { source: Arc::clone(&self.source), number }, ops_tx: self.ops_tx.clone() }
+        Kept { key: Key { source: Arc::clone(&self.source), number }, inbox: Arc::clone(&self.inbox) }
     }
 }
 
 impl Kept {
     /// Its outcome is known: removes it from the file.
     pub(crate) fn release(self) {
-        let _ = self.ops_tx.send(Op::Remove(self.key));
+        self.inbox.release(self.key);
     }
 }
 

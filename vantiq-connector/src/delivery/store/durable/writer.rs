@@ -1,14 +1,14 @@
 //! [`Writer`]: the one thread that touches the file.
 //!
 //! It takes all that has come meanwhile and writes it with one transaction. Then it hands the notifications to
-//! their outboxes itself, in the order in which they came. So nothing is sent that is not written (with
-//! [`OutboxSync::Interval`], nothing that is not about to be), and the order stays. Removals may be late: each
-//! that is lost only means that a notification is sent twice.
+//! their outboxes itself, in the order in which they came. So nothing is sent that is not written, and the order stays.
+//! What need not be written at once waits in the [`Inbox`]: with [`OutboxSync::Interval`] notifications, which are in
+//! their outboxes already, and always removals. Each of those that is lost only means that a notification is sent twice.
 
 use std::{
     sync::{
         Arc, Weak,
-        mpsc::{Receiver, RecvTimeoutError, Sender},
+        mpsc::{Receiver, RecvTimeoutError},
     },
     time::Instant,
 };
@@ -19,6 +19,7 @@ use tracing::{error, info};
 use super::{
     OutboxOnError, OutboxSync, StoreError, StoreErrorKind, Unwritten,
     file::StoreFile,
+    inbox::{Came, Entered, Inbox},
     late::Late,
     live::Live,
     pending::Pending,
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::delivery::{
     DeliveryError,
-    outbox::{Entry, Outbox, Storing},
+    outbox::{Draft, Entry, Outbox, Storing},
 };
 
 /// How much is written with one transaction, that nobody waits too long for others.
@@ -37,7 +38,8 @@ const MOST_BYTES: usize = 4 << 20;
 /// What the writer is to do.
 pub(super) enum Op {
     Insert(Insert),
-    Remove(Key),
+    /// There is something in the inbox.
+    Look,
     /// The outbox of a source.
     Serve(Arc<str>, Weak<Outbox>),
     /// Write what is left, close the file, and tell so, and what could not be written.
@@ -56,8 +58,6 @@ pub(super) struct Insert {
     pub(super) entry: Entry,
     pub(super) storing: Storing,
     pub(super) source: Arc<str>,
-    /// By which it will be removed.
-    pub(super) ops_tx: Sender<Op>,
     pub(super) stored_tx: oneshot::Sender<Result<(), StoreError>>,
 }
 
@@ -65,7 +65,8 @@ pub(super) struct Insert {
 #[derive(Default)]
 struct Batch {
     inserts: Vec<Insert>,
-    removes: Vec<Key>,
+    /// Whether there is something in the inbox.
+    looks: bool,
     outboxes: Vec<(Arc<str>, Weak<Outbox>)>,
     close: Option<oneshot::Sender<Unwritten>>,
     /// Whether there will be no other.
@@ -76,17 +77,16 @@ struct Batch {
 pub(super) struct Writer {
     place: Place,
     ops_rx: Receiver<Op>,
+    inbox: Arc<Inbox>,
     /// `None` while it cannot be used.
     file: Option<StoreFile>,
     pending: Pending,
-    /// When `pending` is to be written at the latest.
+    /// When what is in the inbox or pending is to be written at the latest.
     due: Option<Instant>,
     trouble: Option<Trouble>,
     live: Live,
     /// Only where the file could not be read at the start.
     late: Option<Late>,
-    /// Number of the next notification.
-    next: u64,
 }
 
 /// The file cannot be used, or takes nothing more.
@@ -105,7 +105,7 @@ impl Writer {
         file: Result<StoreFile, StoreError>,
         live: Live,
         late: Option<Late>,
-        next: u64,
+        inbox: Arc<Inbox>,
         ops_rx: Receiver<Op>,
     ) -> Self {
         let retry_at = Instant::now() + place.retry;
@@ -114,20 +114,21 @@ impl Writer {
             Err(error) => (None, Some(Trouble { error, retry_at, missed: 0 })),
         };
         let due = trouble.as_ref().map(|trouble: &Trouble| trouble.retry_at);
-        Self { place, ops_rx, file, pending: Pending::default(), due, trouble, live, late, next }
+        Self { place, ops_rx, inbox, file, pending: Pending::default(), due, trouble, live, late }
     }
 
     /// Writes until it is told to close, or nobody is left who could tell it anything.
     pub(super) fn run(mut self) {
         loop {
-            let Batch { inserts, removes, outboxes, close, last } = self.next_batch();
+            self.open_inbox();
+            let Batch { inserts, looks, outboxes, close, last } = self.next_batch();
             if let Some(late) = &mut self.late {
                 for (source, outbox) in outboxes {
                     late.serve(source, outbox);
                 }
             }
             self.read_late(Instant::now());
-            self.take(inserts, removes);
+            self.take(inserts, looks);
             if last {
                 let unwritten = self.end();
                 if let Some(closed_tx) = close {
@@ -135,6 +136,14 @@ impl Writer {
                 }
                 return;
             }
+        }
+    }
+
+    /// Lets notifications enter until it writes next, where they need not be written before they are sent and nothing
+    /// says that they cannot be.
+    fn open_inbox(&self) {
+        if self.place.settings.sync == OutboxSync::Interval && self.trouble.is_none() {
+            self.inbox.open();
         }
     }
 
@@ -157,7 +166,7 @@ impl Writer {
                     bytes += insert.entry.draft.frame.len();
                     batch.inserts.push(insert);
                 }
-                Op::Remove(key) => batch.removes.push(key),
+                Op::Look => batch.looks = true,
                 Op::Serve(source, outbox) => batch.outboxes.push((source, outbox)),
                 Op::Close(closed_tx) => return Batch { close: Some(closed_tx), last: true, ..batch },
             }
@@ -178,7 +187,9 @@ impl Writer {
                 for record in records.values() {
                     self.live.add(&record.source.as_str().into(), record.number);
                 }
-                self.next = records.last_key_value().map_or(self.next, |(last, _)| self.next.max(last + 1));
+                if let Some((last, _)) = records.last_key_value() {
+                    self.inbox.skip_to(*last);
+                }
                 self.file = Some(file);
                 self.late.get_or_insert_default().read(records);
             }
@@ -194,13 +205,10 @@ impl Writer {
         self.late.as_ref().is_some_and(|late| !late.is_read())
     }
 
-    fn take(&mut self, inserts: Vec<Insert>, removes: Vec<Key>) {
-        for Key { source, number } in removes {
-            self.live.remove(&source, number);
-            self.pending.remove(number);
-        }
+    fn take(&mut self, inserts: Vec<Insert>, looks: bool) {
         match self.place.settings.sync {
             _ if inserts.is_empty() => {}
+            // They came while it was writing.
             OutboxSync::Interval if self.trouble.is_none() => {
                 for insert in inserts {
                     self.accept_at_once(insert);
@@ -213,16 +221,32 @@ impl Writer {
         if self.due.is_some_and(|at| at <= now) {
             // Whoever it concerns was told, or will be when there is something to accept.
             let _ = self.commit(now);
-        } else if self.due.is_none() && !self.pending.is_empty() {
+        } else if self.due.is_none() && (looks || !self.pending.is_empty()) {
             self.due = Some(now + self.place.interval);
         }
     }
 
+    /// Takes what is in the inbox, to be written next. Returns whether there was anything.
+    fn look(&mut self, came: Option<Came>) -> bool {
+        let Some(Came { entered, released }) = came else { return false };
+        for Key { source, number } in released {
+            self.live.remove(&source, number);
+            self.pending.remove(number);
+        }
+        for (number, Entered { source, draft }) in entered {
+            self.enter(number, &source, &draft);
+        }
+        true
+    }
+
     /// Writes them, then hands them over.
     fn accept(&mut self, inserts: Vec<Insert>) {
-        let keys: Vec<_> = inserts.iter().map(|insert| self.enter(insert)).collect();
+        let keys: Vec<_> = inserts.iter().map(|insert| self.number(insert)).collect();
         match self.commit(Instant::now()) {
-            Ok(()) => inserts.into_iter().zip(keys).for_each(|(insert, key)| insert.accepted(key)),
+            Ok(()) => {
+                let inbox = &self.inbox;
+                inserts.into_iter().zip(keys).for_each(|(insert, key)| insert.accepted(key, inbox));
+            }
             Err(error) => {
                 for key in keys {
                     self.live.remove(&key.source, key.number);
@@ -237,17 +261,21 @@ impl Writer {
 
     /// Hands it over, and writes it soon.
     fn accept_at_once(&mut self, insert: Insert) {
-        let key = self.enter(&insert);
-        insert.accepted(key);
+        let key = self.number(&insert);
+        insert.accepted(key, &self.inbox);
     }
 
-    /// Makes a record of it, to be written next.
-    fn enter(&mut self, insert: &Insert) -> Key {
-        let key = Key { source: Arc::clone(&insert.source), number: self.next };
-        self.next += 1;
-        let oldest = self.live.add(&key.source, key.number);
-        self.pending.insert(Record::new(key.number, oldest, &key.source, &insert.entry.draft));
-        key
+    /// Gives it a number, to be written next.
+    fn number(&mut self, Insert { source, entry, .. }: &Insert) -> Key {
+        let number = self.inbox.number();
+        self.enter(number, source, &entry.draft);
+        Key { source: Arc::clone(source), number }
+    }
+
+    /// Makes a record, to be written next.
+    fn enter(&mut self, number: u64, source: &Arc<str>, draft: &Draft) {
+        let oldest = self.live.add(source, number);
+        self.pending.insert(Record::new(number, oldest, source, draft));
     }
 
     fn not_written(&mut self, insert: Insert, error: &StoreError) {
@@ -260,13 +288,21 @@ impl Writer {
         }
     }
 
-    /// Writes what is pending, where the file can be used or it is time to try that again.
+    /// Writes what is in the inbox and pending, where the file can be used or it is time to try that again.
     fn commit(&mut self, now: Instant) -> Result<(), StoreError> {
+        let came = self.inbox.take();
+        let has_come = self.look(came);
         if let Some(trouble) = &self.trouble
             && (now < trouble.retry_at || self.is_unread())
         {
             self.due = Some(trouble.retry_at);
             return Err(trouble.error.clone());
+        }
+        // What has come may go on coming.
+        let look_at = has_come.then_some(now + self.place.interval);
+        if self.pending.is_empty() && self.trouble.is_none() {
+            self.due = look_at;
+            return Ok(());
         }
         match self.try_commit() {
             Ok(()) => {
@@ -275,7 +311,7 @@ impl Writer {
                     self.healed();
                 }
                 self.pending.written();
-                self.due = None;
+                self.due = look_at;
                 Ok(())
             }
             Err(error) => {
@@ -362,6 +398,8 @@ impl Writer {
         if let Some(trouble) = &mut self.trouble {
             trouble.retry_at = Instant::now();
         }
+        let came = self.inbox.take_last();
+        self.look(came);
         if !self.pending.is_empty() {
             // It was logged.
             let _ = self.commit(Instant::now());
@@ -378,8 +416,8 @@ impl Writer {
 }
 
 impl Insert {
-    fn accepted(self, key: Key) {
-        let entry = self.entry.kept(super::Kept { key, ops_tx: self.ops_tx });
+    fn accepted(self, key: Key, inbox: &Arc<Inbox>) {
+        let entry = self.entry.kept(super::Kept { key, inbox: Arc::clone(inbox) });
         self.storing.outbox().append(entry);
         let _ = self.stored_tx.send(Ok(()));
     }
@@ -431,8 +469,9 @@ mod tests {
         let file = place.open().unwrap();
         let (ops_tx, ops_rx) = mpsc::channel();
         let outbox = Outbox::new(OverflowPolicy::Block, 100_000, 64 << 20);
-        let outbox = outbox.kept_in(Drawer { source: "a".into(), ops_tx });
-        (Writer::new(place, Ok(file), Live::default(), None, 1, ops_rx), Arc::new(outbox))
+        let inbox = Arc::new(Inbox::new(ops_tx, 1));
+        let outbox = outbox.kept_in(Drawer { source: "a".into(), inbox: Arc::clone(&inbox) });
+        (Writer::new(place, Ok(file), Live::default(), None, inbox, ops_rx), Arc::new(outbox))
     }
 
     fn offer(outbox: &Arc<Outbox>) {
@@ -441,8 +480,9 @@ mod tests {
     }
 
     fn work(writer: &mut Writer) {
-        let Batch { inserts, removes, .. } = writer.next_batch();
-        writer.take(inserts, removes);
+        writer.open_inbox();
+        let Batch { inserts, looks, .. } = writer.next_batch();
+        writer.take(inserts, looks);
     }
 
     #[test]

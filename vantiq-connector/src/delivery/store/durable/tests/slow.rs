@@ -26,6 +26,36 @@ async fn what_is_on_its_way_to_the_file_is_known() {
     assert!(a.is_empty());
 }
 
+/// They need not be written first, but no more than one interval is to be at stake, be the disk as slow as it may.
+#[tokio::test]
+async fn with_interval_notifications_wait_for_the_sync_under_way_and_the_order_stays() {
+    let disk = Disk::default();
+    let store = on(&disk, StoreSettings { sync: OutboxSync::Interval, ..settings(Path::new("outbox")) });
+    let a = outbox(&store, "a");
+    let mut offered = Vec::new();
+    let mut offer = || {
+        let text = Bytes::from(offered.len().to_string());
+        drop(a.offer(draft(text.clone())).unwrap());
+        offered.push(text);
+    };
+    disk.hang(true);
+    within(async {
+        while !a.is_storing() {
+            offer();
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    offer();
+    assert!(a.is_storing(), "it is not in front of what waits");
+    disk.hang(false);
+    within(a.stored()).await;
+    offer();
+    within(store.close()).await;
+    assert_eq!(waiting(&a), offered);
+    assert_eq!(waiting(&outbox(&on(&disk, settings(Path::new("outbox"))), "a")), offered);
+}
+
 #[tokio::test]
 async fn what_is_being_written_does_not_give_way() {
     let disk = Disk::default();
