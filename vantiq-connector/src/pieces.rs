@@ -62,7 +62,7 @@ pub fn bundle(times: usize, row: &impl Serialize) {
     let (replies, mut replies_rx) = mpsc::channel(1);
     for _ in 0..times.div_ceil(AT_ONCE) {
         let reply_to =
-            ReplyTo { address: "address".to_owned(), max_message_bytes: 1 << 20, errors_as_array: false };
+            ReplyTo { address: "address".into(), max_message_bytes: 1 << 20, errors_as_array: false };
         let (replies, linger) = (replies.clone(), Duration::from_mins(1));
         let streaming = Arc::new(Streaming::new(reply_to, replies, AT_ONCE + 1, linger, Instant::now()));
         let mut rows = Rows::new(Arc::clone(&streaming));

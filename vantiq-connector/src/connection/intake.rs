@@ -16,7 +16,12 @@ use super::{
     query_call::Query,
     session::Session,
 };
-use crate::{QueryError, context::SourceContext, protocol::Payload, query::ReplyTo};
+use crate::{
+    QueryError,
+    context::SourceContext,
+    protocol::{Payload, ReplyAddress},
+    query::ReplyTo,
+};
 
 /// The way of publishes and queries from one link to its sessions.
 pub(super) struct Intake {
@@ -76,7 +81,7 @@ impl Intake {
     /// Takes a query. Returns the answer where it is refused at once.
     pub(super) fn query(
         &mut self,
-        reply_address: Option<String>,
+        reply_address: Option<ReplyAddress>,
         object: Payload,
         session: Option<&Session>,
         answers: &mut Answers,

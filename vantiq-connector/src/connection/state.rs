@@ -12,7 +12,7 @@
 //! (`docs/PROTOCOL.md`, section 5).
 
 use super::retry::{LinkEnd, Step};
-use crate::protocol::{Inbound, Payload, ServerError, StatusMessage};
+use crate::protocol::{Inbound, Payload, ReplyAddress, ServerError, StatusMessage};
 
 /// How often `validate` is sent before giving up: its delivery is not guaranteed (section 3).
 const VALIDATE_ATTEMPTS: u32 = 3;
@@ -56,7 +56,7 @@ pub(crate) enum Effect {
     Configure(Payload),
     Publish(Payload),
     Query {
-        reply_address: Option<String>,
+        reply_address: Option<ReplyAddress>,
         object: Payload,
     },
     /// A status that answers something sent earlier.

@@ -16,7 +16,7 @@ use super::{Options, SetContext};
 use crate::{
     Receipt, Secret,
     delivery::{Left, Offered, Outbox},
-    protocol::NotificationHead,
+    protocol::{NotificationHead, ReplyAddress},
     query::{Debtor, Owed, ReplyTo},
     telemetry::{Counter, Counters, SourceState},
 };
@@ -90,7 +90,7 @@ impl SourceContext {
     }
 
     /// Where the answers to a query go.
-    pub(crate) fn reply_to(&self, address: String) -> ReplyTo {
+    pub(crate) fn reply_to(&self, address: ReplyAddress) -> ReplyTo {
         let config = &self.set.config;
         ReplyTo {
             address,

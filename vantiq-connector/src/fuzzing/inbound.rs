@@ -113,7 +113,7 @@ fn shown(message: &Inbound) {
     let says = |text: &Option<String>| text.as_deref().is_some_and(|text| text.contains(super::CANARY));
     let is_named = match message {
         Inbound::Unknown { op } => op.contains(super::CANARY),
-        Inbound::Query { reply_address, .. } => says(reply_address),
+        Inbound::Query { reply_address: Some(address), .. } => address.as_json().contains(super::CANARY),
         Inbound::Status(status) => says(&status.request_id),
         _ => false,
     };

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::{Operation, Payload, ServerError, Status, payload::json, redact::cut};
+use super::{
+    Operation, Payload, ReplyAddress, ServerError, Status, message_headers::MessageHeaders, payload::json,
+    redact::cut,
+};
 
 /// A message from the server (`docs/PROTOCOL.md`, section 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub enum Inbound {
     /// A question to the source.
     Query {
         /// Where the answers go; without it nobody can be answered. One of more than 256 bytes counts as none.
-        reply_address: Option<String>,
+        reply_address: Option<ReplyAddress>,
         /// `object`: any JSON value, `null` where absent.
         object: Payload,
     },
@@ -102,9 +105,9 @@ struct Envelope<'a> {
     object: Option<&'a RawValue>,
     #[serde(borrow, default)]
     body: Option<&'a RawValue>,
+    #[serde(rename = "messageHeaders", default)]
+    message_headers: MessageHeaders,
     // Parsed apart and only where wanted: headers of an odd shape must not cost the message.
-    #[serde(rename = "messageHeaders", borrow, default)]
-    message_headers: Option<&'a RawValue>,
     #[serde(borrow, default)]
     headers: Option<&'a RawValue>,
 }
@@ -114,13 +117,6 @@ struct Envelope<'a> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
-struct MessageHeaders {
-    // The wire's `REPLY_ADDR_HEADER`, see `name::REPLY_ADDRESS_HEADER`.
-    #[serde(rename = "REPLY_ADDR_HEADER", default)]
-    reply_address: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct Headers {
     // The wire's `X-Request-Id`, see `name::REQUEST_ID`.
     #[serde(rename = "X-Request-Id", default)]
@@ -128,13 +124,7 @@ struct Headers {
 }
 
 /// No address or id is as long. They are repeated in answers, which have to fit into a message, and in logs.
-const LONGEST_NAME: usize = 256;
-
-impl MessageHeaders {
-    fn reply_address(self) -> Option<String> {
-        self.reply_address.filter(|address| address.len() <= LONGEST_NAME)
-    }
-}
+pub(super) const LONGEST_NAME: usize = 256;
 
 impl Headers {
     fn request_id(self) -> Option<String> {
@@ -175,10 +165,9 @@ impl Inbound {
                 Self::ConfigureExtension { config: config_of(frame, envelope.object) }
             }
             Ok(Operation::Publish) => Self::Publish { object: object() },
-            Ok(Operation::Query) => Self::Query {
-                reply_address: read(envelope.message_headers).and_then(MessageHeaders::reply_address),
-                object: object(),
-            },
+            Ok(Operation::Query) => {
+                Self::Query { reply_address: envelope.message_headers.reply_address, object: object() }
+            }
             Ok(Operation::ReconnectRequired) => Self::ReconnectRequired,
             _ => Self::Unknown { op: cut(&op, LONGEST_NAME) },
         })

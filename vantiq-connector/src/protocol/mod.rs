@@ -8,11 +8,13 @@
 mod error_body;
 mod inbound;
 mod json_array;
+mod message_headers;
 mod object;
 mod operation;
 mod outbound;
 mod payload;
 mod redact;
+mod reply_address;
 mod status;
 
 pub use error_body::{ErrorBody, ServerError};
@@ -21,6 +23,7 @@ pub use json_array::JsonArray;
 pub use operation::{Operation, UnknownOperation};
 pub use outbound::{Body, Outbound};
 pub use payload::{Payload, ShapeError};
+pub use reply_address::ReplyAddress;
 pub use status::Status;
 
 pub(crate) use outbound::{NotificationHead, answer_around};

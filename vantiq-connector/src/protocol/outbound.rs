@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{ErrorBody, JsonArray, Operation, Status, name, object::Object};
+use super::{ErrorBody, JsonArray, Operation, ReplyAddress, Status, name, object::Object};
 
 /// A message to the server (`docs/PROTOCOL.md`, sections 3, 5 and 8).
 ///
@@ -40,14 +40,14 @@ pub enum Outbound<'a> {
         /// [`Status::PARTIAL`], [`Status::OK`] or [`Status::EMPTY`].
         status: Status,
         /// Which query.
-        reply_address: &'a str,
+        reply_address: &'a ReplyAddress,
         /// An object counts as one row, an array as many; none with [`Status::EMPTY`].
         body: Option<Body<'a>>,
     },
     /// The end of a query in an error.
     Error {
         /// Which query.
-        reply_address: &'a str,
+        reply_address: &'a ReplyAddress,
         /// What went wrong.
         error: &'a ErrorBody,
         /// Whether the body is a list of one error, as the documentation has it, and not the bare error
@@ -67,20 +67,12 @@ pub enum Body<'a> {
 }
 
 /// What an answer takes without its address, its body and that member's name.
-const ANSWER: usize = r#"{"status":100,"headers":{"X-Reply-Address":""}}"#.len();
+const ANSWER: usize = r#"{"status":100,"headers":{"X-Reply-Address":}}"#.len();
 const BODY: usize = r#","body":"#.len();
 
 /// What an answer takes around its body, in bytes.
-pub(crate) fn answer_around(reply_address: &str) -> usize {
-    ANSWER + escaped(reply_address) + BODY
-}
-
-/// The length of a text within its quotation marks, in bytes. Most need no escapes.
-fn escaped(text: &str) -> usize {
-    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
-        return text.len();
-    }
-    serde_json::to_string(text).map_or(text.len(), |quoted| quoted.len() - 2)
+pub(crate) fn answer_around(reply_address: &ReplyAddress) -> usize {
+    ANSWER + reply_address.as_json().len() + BODY
 }
 
 impl Outbound<'_> {
@@ -165,7 +157,7 @@ fn request<'a>(text: &'a mut Vec<u8>, op: Operation, resource: &str) -> Object<'
     Object::open(text).member("op", &op).member("resourceName", resource)
 }
 
-fn answer<'a>(text: &'a mut Vec<u8>, status: Status, reply_address: &str) -> Object<'a> {
+fn answer<'a>(text: &'a mut Vec<u8>, status: Status, reply_address: &ReplyAddress) -> Object<'a> {
     Object::open(text).member("status", &status).nested("headers", name::REPLY_ADDRESS, reply_address)
 }
 
@@ -246,7 +238,7 @@ mod tests {
 
     #[test]
     fn golden_answers() {
-        let reply_address = "<reply addr>";
+        let reply_address = &ReplyAddress::from("<reply addr>");
         golden(
             Outbound::Answer {
                 status: Status::OK,
@@ -271,10 +263,11 @@ mod tests {
     #[test]
     fn the_room_around_a_body_is_known_beforehand() {
         for reply_address in ["", "d15cf6b0-8a1f-11e8-b880-48152d44a589", "\"\\\n\u{1}ä"] {
+            let reply_address = &ReplyAddress::from(reply_address);
             let around = answer_around(reply_address);
             let answer = |body| Outbound::Answer { status: Status::OK, reply_address, body }.encode().len();
-            assert_eq!(answer(Some(Body::Row(raw("[7]")))), around + 3, "{reply_address}");
-            assert_eq!(answer(None), around - BODY, "{reply_address}");
+            assert_eq!(answer(Some(Body::Row(raw("[7]")))), around + 3, "{reply_address:?}");
+            assert_eq!(answer(None), around - BODY, "{reply_address:?}");
         }
     }
 
@@ -285,7 +278,7 @@ mod tests {
             message_template: "Bad value {0}".into(),
             parameters: vec!["x".into()],
         };
-        let (reply_address, error) = ("<reply addr>", &error);
+        let (reply_address, error) = (&ReplyAddress::from("<reply addr>"), &error);
         golden(
             Outbound::Error { reply_address, error, as_array: false },
             r#"{"status":400,"headers":{"X-Reply-Address":"<reply addr>"},"body":{"messageCode":"com.example.bad","messageTemplate":"Bad value {0}","parameters":["x"]}}"#,

@@ -135,7 +135,8 @@ mod tests {
 
     /// The body, as it is sent.
     fn text(content: &Content) -> Option<String> {
-        let answer = Outbound::Answer { status: Status::OK, reply_address: "", body: Some(content.body()?) };
+        let answer =
+            Outbound::Answer { status: Status::OK, reply_address: &"".into(), body: Some(content.body()?) };
         let message: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(&answer.encode()).unwrap();
         Some(message["body"].get().to_owned())
     }

@@ -9,7 +9,7 @@ use super::{
     QueryError,
     bundle::{Content, Limits},
 };
-use crate::protocol::{Outbound, Status, answer_around};
+use crate::protocol::{Outbound, ReplyAddress, Status, answer_around};
 
 /// The way of answers to the link their query came over. It ends with that link: reply addresses belong to
 /// callers who are gone by the next (`docs/PROTOCOL.md`, section 9).
@@ -67,7 +67,7 @@ impl fmt::Debug for Owed {
 /// Where the answers to one query go.
 #[derive(Debug, Clone)]
 pub(crate) struct ReplyTo {
-    pub(crate) address: String,
+    pub(crate) address: ReplyAddress,
     pub(crate) max_message_bytes: usize,
     pub(crate) errors_as_array: bool,
 }
