@@ -3,14 +3,16 @@
 //! A task for each would cost more than most queries do. So a runner takes one after the other and calls the
 //! handler; only what is not answered at once gets a task of its own. There are as many runners as the runtime has threads, so
 //! a handler that computes for long, or blocks its thread, holds up no other query while any thread is free. They
-//! are started by whoever brings the queries, who does not block: what a task starts itself may be tied to its thread.
+//! are started, and woken, by whoever brings the queries, who does not block: what a task starts itself may be tied to
+//! its thread. One that was started stays until the session ends, for to start it costs as much as a query.
 
 use std::{
     collections::VecDeque,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::{runtime::Handle, task::coop::consume_budget};
+use tokio::{runtime::Handle, sync::Notify, task::coop::consume_budget};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 
@@ -19,10 +21,19 @@ use super::query_call::QueryCall;
 /// The queries in flight of one session.
 #[derive(Clone)]
 pub(super) struct Queries {
-    waiting: Arc<Mutex<Waiting>>,
+    queue: Arc<Queue>,
+    /// Of the runners, and of what is not answered at once.
     tasks: TaskTracker,
     /// Runners at most.
     threads: usize,
+}
+
+/// What the runners share.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Wakes idle runners.
+    arrived: Notify,
 }
 
 #[derive(Default)]
@@ -30,20 +41,28 @@ struct Waiting {
     /// What no runner has taken yet.
     calls: VecDeque<QueryCall>,
     runners: usize,
+    /// Runners that wait to be woken.
+    idle: usize,
+    /// Whether runners end once they find nothing.
+    is_closed: bool,
 }
 
 impl Queries {
     /// None yet. For the present runtime.
     pub(super) fn new() -> Self {
         let threads = Handle::current().metrics().num_workers();
-        Self { waiting: Arc::default(), tasks: TaskTracker::new(), threads }
+        Self { queue: Arc::default(), tasks: TaskTracker::new(), threads }
     }
 
     /// Answers a query, beside all others.
     pub(super) fn answer(&self, call: QueryCall) {
-        let mut waiting = self.lock();
+        let mut waiting = self.queue.lock();
         waiting.calls.push_back(call);
-        if waiting.runners < self.threads {
+        if waiting.idle > 0 {
+            waiting.idle -= 1;
+            drop(waiting);
+            self.queue.arrived.notify_one();
+        } else if waiting.runners < self.threads {
             waiting.runners += 1;
             self.tasks.spawn(self.clone().run().instrument(Span::current()));
         }
@@ -51,12 +70,14 @@ impl Queries {
 
     /// Whether none is in flight.
     pub(super) fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
+        let waiting = self.queue.lock();
+        waiting.calls.is_empty() && self.tasks.len() == waiting.idle
     }
 
     /// Says that none will be added any more.
     pub(super) fn close(&self) {
         self.tasks.close();
+        self.queue.close();
     }
 
     /// Waits until all are answered that were added before [`close`](Self::close).
@@ -65,22 +86,43 @@ impl Queries {
     }
 
     async fn run(self) {
-        while let Some(call) = self.next() {
+        while let Some(call) = self.queue.next().await {
             if let Some(running) = call.begin().await {
                 self.tasks.spawn(running.answer().instrument(Span::current()));
             }
             consume_budget().await;
         }
     }
+}
 
-    /// The next query for a runner, which ends where there is none.
-    fn next(&self) -> Option<QueryCall> {
-        let mut waiting = self.lock();
-        let call = waiting.calls.pop_front();
-        if call.is_none() {
-            waiting.runners -= 1;
+impl Queue {
+    /// The next query for a runner, which ends where there will be none.
+    async fn next(&self) -> Option<QueryCall> {
+        loop {
+            let mut arrived = pin!(self.arrived.notified());
+            {
+                let mut waiting = self.lock();
+                if let Some(call) = waiting.calls.pop_front() {
+                    return Some(call);
+                }
+                if waiting.is_closed {
+                    waiting.runners -= 1;
+                    return None;
+                }
+                waiting.idle += 1;
+                // Under the lock: whoever counts on an idle runner wakes one.
+                arrived.as_mut().enable();
+            }
+            arrived.await;
         }
-        call
+    }
+
+    /// Lets the runners end once they find nothing.
+    fn close(&self) {
+        let mut waiting = self.lock();
+        waiting.is_closed = true;
+        waiting.idle = 0;
+        self.arrived.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
