@@ -24,8 +24,8 @@ pub(super) struct Answers(pub(super) Lines);
 impl Answers {
     /// The next message, also as it came. None is behind one that has a [status](Answer::status).
     pub(super) fn next(&mut self) -> Result<(Vec<u8>, TimedAnswer), ProgramError> {
-        let line = self.0.next()?.ok_or_else(|| self.0.gone())?;
-        let timed = self.0.read(&line)?;
+        let line = self.0.next()?.ok_or_else(|| self.0.peer.gone())?;
+        let timed = self.0.peer.read(&line)?;
         Ok((line, timed))
     }
 }

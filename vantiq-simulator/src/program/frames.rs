@@ -32,7 +32,7 @@ impl Frames<'_> {
         loop {
             match following.next()? {
                 Event::Line(line) => take(&line)?,
-                Event::End if self.follow => return Err(remote.gone()),
+                Event::End if self.follow => return Err(remote.peer.gone()),
                 Event::End | Event::Signal => return Ok(()),
             }
         }

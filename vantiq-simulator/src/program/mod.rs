@@ -15,6 +15,7 @@ mod frames;
 mod json_argument;
 mod notifications;
 mod output;
+mod peer;
 mod place;
 mod publish;
 mod query;

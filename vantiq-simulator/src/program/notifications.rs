@@ -86,7 +86,7 @@ impl Notifications {
         if self.json {
             return Ok(raw_line(line)?);
         }
-        match event(&remote.read(line)?) {
+        match event(&remote.peer.read(line)?) {
             Ok(event) => raw_line(event.as_bytes())?,
             Err(remark) => note(&remark),
         }

@@ -1,10 +1,9 @@
 //! [`Remote`]: the simulator that runs elsewhere, by HTTP.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
 use form_urlencoded::byte_serialize;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::http::{Method, Request, Response, StatusCode, header};
@@ -12,7 +11,7 @@ use ureq::{Agent, AsSendBody, Body, BodyReader};
 
 use super::answer::Answers;
 use super::error::ProgramError;
-use super::output::plain;
+use super::peer::Peer;
 use super::place::TokenOrigin;
 
 /// For the connection: what is on this machine answers at once.
@@ -25,7 +24,7 @@ const MOST_BYTES: u64 = 1 << 30;
 /// Knows where the simulator is and how to be let in; asks anew each time.
 pub(super) struct Remote {
     agent: Agent,
-    url: String,
+    pub(super) peer: Peer,
     token: Option<String>,
     origin: TokenOrigin,
 }
@@ -33,7 +32,7 @@ pub(super) struct Remote {
 /// An answer that comes line by line.
 pub(super) struct Lines {
     reader: BufReader<BodyReader<'static>>,
-    url: String,
+    pub(super) peer: Peer,
 }
 
 impl Remote {
@@ -44,7 +43,7 @@ impl Remote {
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_connect(Some(CONNECT));
-        Self { agent: config.build().new_agent(), url, token, origin }
+        Self { agent: config.build().new_agent(), peer: Peer::new(url), token, origin }
     }
 
     /// Publishes to a source, as applications do.
@@ -84,33 +83,23 @@ impl Remote {
 
     /// What an answer says.
     pub(super) fn understand<T: DeserializeOwned>(&self, answer: Value) -> Result<T, ProgramError> {
-        serde_json::from_value(answer).map_err(|error| self.other(&not_json(&error)))
-    }
-
-    /// What a line of an answer says.
-    pub(super) fn read<'a, T: Deserialize<'a>>(&self, line: &'a [u8]) -> Result<T, ProgramError> {
-        serde_json::from_slice(line).map_err(|error| self.other(&not_json(&error)))
-    }
-
-    /// That it went away while it was listened to.
-    pub(super) fn gone(&self) -> ProgramError {
-        ProgramError::Gone { url: self.url.clone() }
+        serde_json::from_value(answer).map_err(|error| self.peer.not_json(&error))
     }
 
     fn json(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ProgramError> {
         let response = self.send(method, path, body, Some(ANSWER))?;
         let mut bytes = Vec::new();
         let mut reader = response.into_body().into_with_config().limit(MOST_BYTES).reader();
-        reader.read_to_end(&mut bytes).map_err(|_| self.gone())?;
+        reader.read_to_end(&mut bytes).map_err(|_| self.peer.gone())?;
         if bytes.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&bytes).map_err(|error| self.other(&not_json(&error)))
+        self.peer.read(&bytes)
     }
 
     fn lines(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Lines, ProgramError> {
         let response = self.send(method, path, body, None)?;
-        Ok(Lines { reader: BufReader::new(response.into_body().into_reader()), url: self.url.clone() })
+        Ok(Lines { reader: BufReader::new(response.into_body().into_reader()), peer: self.peer.clone() })
     }
 
     /// Sends a request and looks at the status of its answer.
@@ -121,7 +110,7 @@ impl Remote {
         body: Option<&Value>,
         timeout: Option<Duration>,
     ) -> Result<Response<Body>, ProgramError> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.peer.url()));
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -134,7 +123,7 @@ impl Remote {
             None => request.body(()).map(|request| self.run(request, timeout)),
         };
         let sent = sent.map_err(ureq::Error::from).flatten();
-        self.admit(sent.map_err(|error| self.unreachable(error))?)
+        self.admit(sent.map_err(|error| self.peer.unreachable(error))?)
     }
 
     fn run(
@@ -148,7 +137,7 @@ impl Remote {
     fn admit(&self, response: Response<Body>) -> Result<Response<Body>, ProgramError> {
         let status = response.status();
         if status == StatusCode::UNAUTHORIZED {
-            return Err(ProgramError::TokenRefused { url: self.url.clone(), origin: self.origin });
+            return Err(self.peer.token_refused(self.origin));
         }
         let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let is_json = kind.is_some_and(|kind| kind.starts_with("application/"));
@@ -158,24 +147,8 @@ impl Remote {
         let text = response.into_body().read_to_string().unwrap_or_default();
         Err(refusal(&text).unwrap_or_else(|| {
             let first = text.lines().next().unwrap_or_default();
-            self.other(&format!("it answers {}: {first}", status.as_u16()))
+            self.peer.other(&format!("it answers {}: {first}", status.as_u16()))
         }))
-    }
-
-    fn unreachable(&self, error: ureq::Error) -> ProgramError {
-        let url = self.url.clone();
-        match error {
-            ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                ProgramError::NothingListens { url }
-            }
-            ureq::Error::ConnectionFailed => ProgramError::NothingListens { url },
-            ureq::Error::Protocol(_) => self.other("it does not speak HTTP"),
-            error => ProgramError::Unreachable { url, source: error.into() },
-        }
-    }
-
-    fn other(&self, why: &str) -> ProgramError {
-        ProgramError::OtherServer { url: self.url.clone(), why: plain(why).into_owned() }
     }
 }
 
@@ -187,28 +160,13 @@ impl Lines {
     /// [`Gone`](ProgramError::Gone), also when it ends in the middle of a line.
     pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, ProgramError> {
         let mut line = Vec::new();
-        self.reader.read_until(b'\n', &mut line).map_err(|_| self.gone())?;
+        self.reader.read_until(b'\n', &mut line).map_err(|_| self.peer.gone())?;
         match line.pop() {
             None => Ok(None),
             Some(b'\n') => Ok(Some(line)),
-            Some(_) => Err(self.gone()),
+            Some(_) => Err(self.peer.gone()),
         }
     }
-
-    /// What a line says.
-    pub(super) fn read<T: DeserializeOwned>(&self, line: &[u8]) -> Result<T, ProgramError> {
-        serde_json::from_slice(line)
-            .map_err(|error| ProgramError::OtherServer { url: self.url.clone(), why: not_json(&error) })
-    }
-
-    /// That it went away while it was listened to.
-    pub(super) fn gone(&self) -> ProgramError {
-        ProgramError::Gone { url: self.url.clone() }
-    }
-}
-
-fn not_json(error: &serde_json::Error) -> String {
-    format!("it answers with something else: {error}")
 }
 
 fn faults(source: &str) -> String {
