@@ -3,7 +3,6 @@
 //! A page can have any name resolve to 127.0.0.1 (DNS rebinding), which shows in `Host`, and can send requests to
 //! other hosts than its own, which shows in `Origin`. Neither knows the token, but nor shall it guess.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -14,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use tracing::warn;
 
 use crate::http::Door;
+use crate::this_machine::is_this_machine;
 
 pub(crate) async fn admit(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     match judge(request.headers(), door.shared.settings.allow_remote) {
@@ -27,7 +27,7 @@ pub(crate) async fn admit(State(door): State<Arc<Door>>, request: Request, next:
 
 fn judge(headers: &HeaderMap, allow_remote: bool) -> Result<(), &'static str> {
     let host = text(headers, &HOST)?;
-    if !allow_remote && host.is_some_and(|host| !is_this_machine(host)) {
+    if !allow_remote && host.is_some_and(|host| !is_this_machine(name(host))) {
         return Err("`Host` is not this machine; start the simulator with --allow-remote to serve others");
     }
     match text(headers, &ORIGIN)? {
@@ -48,13 +48,12 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
     }
 }
 
-fn is_this_machine(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
+/// A host without its port.
+fn name(host: &str) -> &str {
+    match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    }
 }
 
 #[cfg(test)]

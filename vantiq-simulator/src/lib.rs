@@ -103,6 +103,7 @@ mod simulator;
 mod socket;
 mod source;
 mod subscriptions;
+mod this_machine;
 mod upgrade;
 mod validation;
 
@@ -129,6 +130,9 @@ pub use scenario::{Scenario, ScenarioError, ScenarioErrorKind, ScenarioQuery};
 pub use simulator::Simulator;
 pub use socket::RawFrame;
 pub use source::Source;
+/// For the program; no part of the API.
+#[doc(hidden)]
+pub use this_machine::is_this_machine;
 pub use tokio_util::sync::CancellationToken;
 pub use upgrade::UpgradeReply;
 pub use validation::{FailureBody, ValidateReply};

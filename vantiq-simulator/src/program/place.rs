@@ -2,11 +2,10 @@
 
 use std::env;
 use std::fmt;
-use std::net::IpAddr;
 
 use clap::Args;
 use ureq::http::Uri;
-use vantiq_simulator::kept_token;
+use vantiq_simulator::{is_this_machine, kept_token};
 
 use super::error::ProgramError;
 use super::remote::Remote;
@@ -64,7 +63,7 @@ impl Place {
             return (Some(token), TokenOrigin::Environment);
         }
         // Not for other machines: it is none of theirs.
-        match is_this_machine(uri).then(|| kept_token(uri.port_u16().unwrap_or(80))).flatten() {
+        match is_this_machine(host(uri)).then(|| kept_token(uri.port_u16().unwrap_or(80))).flatten() {
             Some(token) => (Some(token), TokenOrigin::Kept),
             None => (None, TokenOrigin::Nowhere),
         }
@@ -104,10 +103,8 @@ fn check(url: &str) -> Result<Uri, ProgramError> {
     uri.ok_or_else(|| ProgramError::Url { url: url.to_owned() })
 }
 
-fn is_this_machine(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+fn host(uri: &Uri) -> &str {
+    uri.host().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -126,9 +123,9 @@ mod tests {
     #[test]
     fn an_address_is_plain_http_and_no_more() {
         for url in ["http://127.0.0.1:8081", "http://localhost", "http://[::1]:8081/"] {
-            assert!(check(url).is_ok_and(|uri| is_this_machine(&uri)), "{url}");
+            assert!(check(url).is_ok_and(|uri| is_this_machine(host(&uri))), "{url}");
         }
-        assert!(check("http://desk.example:8081").is_ok_and(|uri| !is_this_machine(&uri)));
+        assert!(check("http://desk.example:8081").is_ok_and(|uri| !is_this_machine(host(&uri))));
         for url in
             ["https://127.0.0.1", "127.0.0.1:8081", "localhost", "http://a/b", "http://a/?b", "", "http://"]
         {
