@@ -119,11 +119,12 @@ impl Reader {
 
     /// Adds lines for what came since.
     fn look(&mut self, lines: &mut String) {
-        let is_sampled = self.wanted.rate.is_some() && self.at >= self.end;
-        let (batch, before) = match (is_sampled, self.at < self.end) {
-            (true, _) => (SAMPLE, u64::MAX),
-            (false, true) => (BATCH, self.end + 1),
-            (false, false) => (BATCH, u64::MAX),
+        // What was there when the reader came is told in full.
+        let is_new = self.at >= self.end;
+        let before = if is_new { u64::MAX } else { self.end + 1 };
+        let (batch, budget) = match self.wanted.rate.filter(|_| is_new) {
+            Some(rate) => (SAMPLE, budget(rate)),
+            None => (BATCH, usize::MAX),
         };
         let (entries, forgotten) = batch_between(&self.door.shared, self.at, before, batch);
         let Some(last) = entries.last() else {
@@ -132,7 +133,6 @@ impl Reader {
         };
         self.at = last.number;
         let found: Vec<_> = entries.iter().filter(|entry| self.wanted.takes(entry)).collect();
-        let budget = if is_sampled { self.wanted.budget() } else { usize::MAX };
         // The youngest in a row: what answers or acknowledges another mostly stands right behind it, whereas every
         // second frame would be nothing but acknowledgements.
         let (left_out, told) = found.split_at(found.len() - budget.min(found.len()));
@@ -183,13 +183,12 @@ impl Wanted {
     fn takes_all(&self) -> bool {
         self.source.is_none() && self.op.is_none() && self.direction.is_none()
     }
+}
 
-    /// How many frames are told of one sample at most.
-    fn budget(&self) -> usize {
-        let Some(rate) = self.rate else { return usize::MAX };
-        let budget = u128::from(rate) * SAMPLING.as_millis() / 1_000;
-        usize::try_from(budget).unwrap_or(usize::MAX).max(1)
-    }
+/// How many frames are told of one sample at most, for so many a second.
+fn budget(rate: u32) -> usize {
+    let budget = u128::from(rate) * SAMPLING.as_millis() / 1_000;
+    usize::try_from(budget).unwrap_or(usize::MAX).max(1)
 }
 
 /// Frames between these two, and how many before them are forgotten.
