@@ -208,7 +208,7 @@ impl Entry {
     }
 
     /// The event of a notification, `null` where it has none.
-    pub(crate) fn event(&self) -> Value {
+    fn event(&self) -> Value {
         let object = Inbound::parse(&self.frame.payload).ok().and_then(|message| message.object);
         object.and_then(|object| serde_json::from_str(object.get()).ok()).unwrap_or_default()
     }
