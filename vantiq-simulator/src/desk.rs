@@ -3,9 +3,12 @@
 use std::io::{self, BufRead, Write};
 use std::str::FromStr;
 
+use serde::Deserialize as _;
+use serde::de::value::{self, StrDeserializer};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::control::CutWord;
 use crate::cut::Cut;
 use crate::error::SimulatorError;
 use crate::json_text::{Slip, json_text};
@@ -155,12 +158,11 @@ fn parse_json(text: &str) -> Result<Value, String> {
 }
 
 fn parse_cut(word: &str) -> Result<Cut, String> {
-    match word {
-        "" | "close" => Ok(Cut::Close),
-        "abort" => Ok(Cut::Abort),
-        "midframe" => Ok(Cut::MidFrame),
-        _ => Err(format!("cut: `{word}` is none of close, abort, midframe")),
+    if word.is_empty() {
+        return Ok(CutWord::default().into());
     }
+    let how = CutWord::deserialize(StrDeserializer::<value::Error>::new(word));
+    how.map(Cut::from).map_err(|error| format!("cut: {error}"))
 }
 
 fn split_word(text: &str) -> (&str, &str) {
@@ -237,7 +239,7 @@ mod tests {
             ),
             ("query a {'target': 23}", "write keys and texts in double quotes"),
             (r#"query a {"target": warm}"#, "write keys and texts in double quotes"),
-            ("cut a gently", "`gently` is none of"),
+            ("cut a gently", "unknown variant `gently`, expected one of `close`, `abort`, `midframe`"),
             ("speak a b", "what is `b`?"),
         ] {
             let complaint = line.parse::<Command>().expect_err("the line is wrong");

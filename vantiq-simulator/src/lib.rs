@@ -113,6 +113,9 @@ pub use check::{Check, CheckReport, Duplicate, DuplicateCause, ReceiptSays};
 pub use conformance::{
     Conformance, ConformanceCheck, ConformanceReport, ConformanceResult, ConformanceVerdict,
 };
+/// For the program; no part of the API.
+#[doc(hidden)]
+pub use control::{AcknowledgeWord, CutWord, Fault, RefusalWord};
 pub use cut::{Cut, Ending, LinkEnd};
 pub use desk::Desk;
 pub use error::{SimulatorError, SimulatorErrorKind};

@@ -33,6 +33,21 @@ impl<T: Clone> Script<T> {
         self.next.front().map_or(&self.standing, |(_, reply)| reply)
     }
 
+    /// How often [that](Self::peek) is the reply before there is another; `None` where it is the standing one, too.
+    pub(crate) fn left(&self) -> Option<usize>
+    where
+        T: PartialEq,
+    {
+        let next = self.peek();
+        let is_next = |planned: &&(usize, T)| planned.1 == *next;
+        let other = self.next.iter().find(|planned| !is_next(planned));
+        if other.is_none() && self.standing == *next {
+            return None;
+        }
+        let times = self.next.iter().take_while(is_next).map(|(times, _)| *times);
+        Some(times.fold(0, usize::saturating_add))
+    }
+
     /// The reply for now.
     pub(crate) fn take(&mut self) -> T {
         let Some((times, reply)) = self.next.front_mut() else { return self.standing.clone() };
@@ -63,6 +78,21 @@ mod tests {
         script.then(usize::MAX, &"planned");
         script.then(0, &"never");
         assert_eq!((script.take(), *script.peek()), ("planned", "planned"));
+    }
+
+    #[test]
+    fn what_is_left_is_known() {
+        let mut script = Script::new(1);
+        assert_eq!(script.left(), None);
+        script.then(2, &2);
+        script.then(3, &2);
+        assert_eq!(script.left(), Some(5), "twice the same is one plan");
+        script.then(1, &3);
+        script.take();
+        assert_eq!(script.left(), Some(4));
+        script.always(2);
+        script.then(1, &2);
+        assert_eq!(script.left(), None);
     }
 
     #[test]

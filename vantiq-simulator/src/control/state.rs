@@ -14,13 +14,11 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
+use super::in_force::InForce;
 use super::lines::{Lines, line};
 use super::{since_1970, wanted};
-use crate::acknowledge::Acknowledge;
 use crate::http::Door;
 use crate::inbound::Inbound;
-use crate::link::Pace;
-use crate::refusal::Refusal;
 use crate::rest::{Authorized, RestError};
 use crate::seat::{Refused, Seat, Standing};
 use crate::shared::{Shared, World};
@@ -71,9 +69,8 @@ struct SourceState {
     last_notification: Option<Event>,
     last_refusal: Option<Value>,
     configuration_error: Option<String>,
-    acknowledge: &'static str,
-    refusing: Option<&'static str>,
-    pace: &'static str,
+    #[serde(flatten)]
+    in_force: InForce,
 }
 
 pub(super) async fn read(
@@ -124,24 +121,19 @@ fn snapshot(shared: &Shared) -> Snapshot {
 }
 
 fn source(world: &World, shared: &Shared, name: &str, seat: &Seat) -> SourceState {
-    let link = seat.link();
-    let pace = link.and_then(|link| world.links.get(&link)).map_or(Pace::Normal, |handle| handle.pace);
-    let policy = seat.acknowledge().unwrap_or(&shared.settings.acknowledge);
     SourceState {
         name: name.to_owned(),
         config: seat.shared_configuration(),
         active: seat.profile.is_active,
         state: seat.standing(),
         since: seat.story.since.map(since_1970),
-        link,
+        link: seat.link(),
         sessions: seat.sessions,
         notifications: seat.notifications,
         last_notification: seat.story.last_notification.and_then(|number| event(world, number)),
         last_refusal: seat.story.last_refusal.as_ref().map(refusal),
         configuration_error: seat.story.configuration_error.clone(),
-        acknowledge: policy_word(policy),
-        refusing: seat.refusals.peek().as_ref().map(refusal_word),
-        pace: pace_word(pace),
+        in_force: InForce::of(world, shared, seat),
     }
 }
 
@@ -179,40 +171,4 @@ fn shared_value<S: Serializer>(value: &Arc<Value>, serializer: S) -> Result<S::O
 fn refusal(refused: &Refused) -> Value {
     let (code, message) = refused.error.as_ref().map(|(code, message)| (code, message)).unzip();
     json!({ "at": since_1970(refused.at), "status": refused.status, "code": code, "message": message })
-}
-
-fn policy_word(policy: &Acknowledge) -> &'static str {
-    match policy {
-        Acknowledge::NotificationsOnly => "notifications",
-        Acknowledge::Everything => "everything",
-        Acknowledge::Nothing => "nothing",
-        Acknowledge::Delayed(_) => "delayed",
-        Acknowledge::OmittedEvery(_) => "omit",
-        Acknowledge::Merged(_) => "merged",
-        Acknowledge::WithError { .. }
-        | Acknowledge::WithErrorEvery { .. }
-        | Acknowledge::WithErrorWhere { .. } => "error",
-    }
-}
-
-fn refusal_word(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::AlreadyConnected => "already-connected",
-        Refusal::UnknownSource => "unknown-source",
-        Refusal::NoAssociatedStream => "no-stream",
-        Refusal::OwnershipTimeout => "ownership-timeout",
-        Refusal::NotActive => "not-active",
-        Refusal::Other { .. } => "other",
-        Refusal::BodyMissing(_) => "no-body",
-        Refusal::Silent => "no-answer",
-    }
-}
-
-fn pace_word(pace: Pace) -> &'static str {
-    match pace {
-        Pace::Normal => "normal",
-        Pace::Slow(_) => "slow",
-        Pace::NotReading => "deaf",
-        Pace::Silent => "silent",
-    }
 }

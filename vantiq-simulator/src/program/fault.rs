@@ -1,7 +1,8 @@
 //! `fault`: what networks and servers do to connectors.
 
-use clap::{Args, Subcommand, ValueEnum};
-use serde_json::{Value, json};
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Subcommand};
+use vantiq_simulator::{AcknowledgeWord, CutWord, Fault as Request, RefusalWord};
 
 use super::error::ProgramError;
 use super::exit::Exit;
@@ -39,8 +40,8 @@ enum Kind {
         /// Name of the source
         source: String,
         /// By the closing handshake, a TCP reset, or half a frame and the end of the connection
-        #[arg(long, value_enum, default_value_t = How::Close)]
-        how: How,
+        #[arg(long, value_enum, default_value_t = CutWord::Close)]
+        how: CutWord,
     },
     /// Reset the TCP connection, as `cut --how abort`
     Abort {
@@ -70,11 +71,11 @@ enum Kind {
         /// Name of the source
         source: String,
         /// With which answer
-        #[arg(long = "as", value_enum, value_name = "KIND", default_value_t = Refusal::AlreadyConnected)]
-        kind: Refusal,
+        #[arg(long = "as", value_enum, value_name = "KIND", default_value_t = RefusalWord::AlreadyConnected)]
+        kind: RefusalWord,
         /// So many times; until it is healed, if absent
-        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-        times: Option<u32>,
+        #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+        times: Option<usize>,
     },
     /// Acknowledge in another way
     Ack {
@@ -82,7 +83,7 @@ enum Kind {
         source: String,
         /// What is acknowledged, or how
         #[arg(value_enum)]
-        what: What,
+        what: AcknowledgeWord,
         /// Milliseconds until the acknowledgement; needed for delayed
         #[arg(long, required_if_eq("what", "delayed"))]
         ms: Option<u64>,
@@ -103,43 +104,6 @@ enum Kind {
     },
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum How {
-    Close,
-    Abort,
-    Midframe,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Refusal {
-    AlreadyConnected,
-    UnknownSource,
-    NoStream,
-    OwnershipTimeout,
-    NotActive,
-    NoBody,
-    /// There is none
-    NoAnswer,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum What {
-    /// Notifications, as it is by default
-    Notifications,
-    /// Query answers and connectExtension, too
-    Everything,
-    /// Nothing, but notifications are accepted
-    Nothing,
-    /// Notifications, but --ms later
-    Delayed,
-    /// Notifications are refused with an error
-    Error,
-    /// One status for --every so many
-    Merged,
-    /// All but --every which
-    Omit,
-}
-
 impl Fault {
     pub(super) fn run(&self) -> Result<Exit, ProgramError> {
         let (word, source, body) = self.kind.request();
@@ -154,43 +118,42 @@ impl Fault {
 
 impl Kind {
     /// Its name, the source, and what to ask for; nothing asks for the end of all.
-    fn request(&self) -> (&'static str, &str, Option<Value>) {
+    fn request(&self) -> (&'static str, &str, Option<Request>) {
         match self {
-            Self::Cut { source, how } => ("cut", source, Some(json!({"fault": "cut", "how": word(how)}))),
-            Self::Abort { source } => ("abort", source, Some(json!({"fault": "cut", "how": "abort"}))),
-            Self::Blackhole { source } => ("blackhole", source, Some(json!({"fault": "silent"}))),
-            Self::Deaf { source } => ("deaf", source, Some(json!({"fault": "deaf"}))),
-            Self::Slow { source, ms } => ("slow", source, Some(json!({"fault": "slow", "ms": ms}))),
+            Self::Cut { source, how } => ("cut", source, Some(Request::Cut { how: *how })),
+            Self::Abort { source } => ("abort", source, Some(Request::Cut { how: CutWord::Abort })),
+            Self::Blackhole { source } => ("blackhole", source, Some(Request::Silent)),
+            Self::Deaf { source } => ("deaf", source, Some(Request::Deaf)),
+            Self::Slow { source, ms } => ("slow", source, Some(Request::Slow { ms: *ms })),
             Self::Refuse { source, kind, times } => {
-                ("refuse", source, Some(json!({"fault": "refuse", "as": word(kind), "times": times})))
+                ("refuse", source, Some(Request::Refuse { kind: *kind, times: *times }))
             }
             Self::Ack { source, what, ms, every } => {
-                let fault = json!({"fault": "acknowledge", "what": word(what), "ms": ms, "every": every});
-                ("ack", source, Some(fault))
+                ("ack", source, Some(Request::Acknowledge { what: *what, ms: *ms, every: *every }))
             }
-            Self::Reconnect { source } => ("reconnect", source, Some(json!({"fault": "reconnect"}))),
+            Self::Reconnect { source } => ("reconnect", source, Some(Request::Reconnect)),
             Self::Heal { source } => ("heal", source, None),
         }
     }
 }
 
-/// A choice as it is written, here and in requests.
-fn word(choice: &impl ValueEnum) -> String {
-    choice.to_possible_value().expect("no choice is skipped").get_name().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn choices_are_words_of_the_control_interface() {
-        let (source, kind) = ("a".to_owned(), Refusal::OwnershipTimeout);
-        let refuse = Kind::Refuse { source, kind, times: Some(3) };
-        let fault = json!({"fault": "refuse", "as": "ownership-timeout", "times": 3});
-        assert_eq!(refuse.request(), ("refuse", "a", Some(fault)));
-        let cut = Kind::Cut { source: "a".to_owned(), how: How::Midframe };
-        assert_eq!(cut.request().2, Some(json!({"fault": "cut", "how": "midframe"})));
-        assert_eq!(Kind::Heal { source: "a".to_owned() }.request(), ("heal", "a", None));
+        fn agree<T: ValueEnum + serde::Serialize>() {
+            for choice in T::value_variants() {
+                let word = choice.to_possible_value().expect("no choice is skipped");
+                assert_eq!(json!(choice), word.get_name());
+            }
+        }
+        agree::<CutWord>();
+        agree::<RefusalWord>();
+        agree::<AcknowledgeWord>();
     }
 }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::http::{Method, Request, Response, StatusCode, header};
 use ureq::{Agent, AsSendBody, Body, BodyReader};
+use vantiq_simulator::Fault;
 
 use super::answer::Answers;
 use super::error::ProgramError;
@@ -64,8 +65,9 @@ impl Remote {
         self.lines(Method::POST, &path, Some(object)).map(Answers)
     }
 
-    pub(super) fn fault(&self, source: &str, fault: &Value) -> Result<(), ProgramError> {
-        self.json(Method::POST, &faults(source), Some(fault)).map(drop)
+    pub(super) fn fault(&self, source: &str, fault: &Fault) -> Result<(), ProgramError> {
+        let fault = serde_json::json!(fault);
+        self.json(Method::POST, &faults(source), Some(&fault)).map(drop)
     }
 
     pub(super) fn heal(&self, source: &str) -> Result<(), ProgramError> {

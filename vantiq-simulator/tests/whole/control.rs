@@ -259,14 +259,19 @@ async fn faults_are_inflicted_and_end() {
     inflict(&simulator, json!({"fault": "acknowledge", "what": "error"})).await.ok();
     client.notify("thermostat", json!({})).await;
     assert_eq!(client.next().await["status"], 400);
-    for (fault, pace) in [("silent", "silent"), ("deaf", "deaf"), ("slow", "slow")] {
-        let fault =
-            if fault == "slow" { json!({"fault": fault, "ms": 1}) } else { json!({ "fault": fault }) };
-        inflict(&simulator, fault).await.ok();
+    for (fault, ms) in [("silent", Value::Null), ("deaf", Value::Null), ("slow", json!(1.0))] {
+        let mut asked = json!({ "fault": fault });
+        if fault == "slow" {
+            asked["ms"] = json!(1);
+        }
+        let in_force = json!({"pace": fault, "paceMs": ms, "refusing": null, "refusingTimes": null,
+            "acknowledge": "error", "acknowledgeMs": null, "acknowledgeEvery": null});
+        assert_eq!(inflict(&simulator, asked).await.ok(), in_force);
         let state = state(&simulator).await;
-        assert_eq!((&state["pace"], &state["acknowledge"]), (&json!(pace), &json!("error")));
+        assert_eq!((&state["pace"], &state["acknowledge"]), (&json!(fault), &json!("error")));
     }
-    request(&simulator, "DELETE", FAULTS).send().await.ok();
+    let healed = request(&simulator, "DELETE", FAULTS).send().await.ok();
+    assert_eq!((&healed["pace"], &healed["acknowledge"]), (&json!("normal"), &json!("notifications")));
     let healed = state(&simulator).await;
     assert_eq!((&healed["pace"], &healed["acknowledge"]), (&json!("normal"), &json!("notifications")));
     client.notify("thermostat", json!({})).await;
@@ -277,6 +282,20 @@ async fn faults_are_inflicted_and_end() {
     let (cut, end) = tokio::join!(inflict(&simulator, json!({"fault": "cut"})), client.end());
     cut.ok();
     assert_eq!(end, End::Close(1000));
+}
+
+#[tokio::test]
+async fn what_is_in_force_has_its_numbers() {
+    let simulator = simulator().await;
+    for (fault, member, number) in [
+        (json!({"fault": "refuse", "as": "no-stream", "times": 3}), "refusingTimes", json!(3)),
+        (json!({"fault": "acknowledge", "what": "delayed", "ms": 20}), "acknowledgeMs", json!(20.0)),
+        (json!({"fault": "acknowledge", "what": "error", "every": 10}), "acknowledgeEvery", json!(10)),
+        (json!({"fault": "refuse", "as": "no-stream"}), "refusingTimes", Value::Null),
+    ] {
+        assert_eq!(inflict(&simulator, fault.clone()).await.ok()[member], number, "{fault}");
+        assert_eq!(state(&simulator).await[member], number, "{fault}");
+    }
 }
 
 #[tokio::test]
