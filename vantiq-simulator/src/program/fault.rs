@@ -1,12 +1,16 @@
 //! `fault`: what networks and servers do to connectors.
 
+use std::io::Write as _;
+
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 use vantiq_simulator::{AcknowledgeWord, CutWord, Fault as Request, RefusalWord};
 
 use super::error::ProgramError;
 use super::exit::Exit;
-use super::output::{done, tell_error};
+use super::in_force::InForce;
+use super::output::{json_line, people, plain, tell_error};
 use super::place::Place;
 
 const EXAMPLES: &str = r#"Examples:
@@ -16,7 +20,9 @@ const EXAMPLES: &str = r#"Examples:
   vantiq-simulator fault ack thermostat nothing
   vantiq-simulator fault heal thermostat
 
-With --json it prints {"done":FAULT,"source":NAME} or {"error":{"code":...,"message":...}}."#;
+It says what is in force then. With --json it prints {"done":FAULT,"source":NAME,"inForce":{"pace":...,"paceMs":...,
+"refusing":...,"refusingTimes":...,"acknowledge":...,"acknowledgeMs":...,"acknowledgeEvery":...}} or
+{"error":{"code":...,"message":...}}."#;
 
 /// Does one thing to a source.
 #[derive(Debug, Args)]
@@ -111,12 +117,32 @@ impl Fault {
             Some(fault) => remote.fault(source, fault),
             None => remote.heal(source),
         });
-        tell_error(sent, self.json)?;
-        done(word, source, self.json)
+        let in_force = tell_error(sent, self.json)?;
+        if self.json {
+            json_line(&json!({"done": word, "source": source, "inForce": in_force}))?;
+        } else {
+            let afterwards = if self.kind.is_over() { String::new() } else { afterwards(in_force) };
+            writeln!(people(), "{}: {word}{}", plain(source), plain(&afterwards))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// What is in force now; older simulators do not say.
+fn afterwards(in_force: Value) -> String {
+    let Ok(in_force) = serde_json::from_value::<InForce>(in_force) else { return String::new() };
+    match &*in_force.remarks() {
+        [] => "; nothing is in force now".to_owned(),
+        remarks => format!("; in force now: {}", remarks.join("; ")),
     }
 }
 
 impl Kind {
+    /// Whether it is done with, and changes nothing of what lasts.
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Cut { .. } | Self::Abort { .. } | Self::Reconnect { .. })
+    }
+
     /// Its name, the source, and what to ask for; nothing asks for the end of all.
     fn request(&self) -> (&'static str, &str, Option<Request>) {
         match self {
@@ -140,7 +166,6 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use clap::ValueEnum;
-    use serde_json::json;
 
     use super::*;
 

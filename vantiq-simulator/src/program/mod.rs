@@ -12,6 +12,7 @@ mod exit;
 mod fault;
 mod following;
 mod frames;
+mod in_force;
 mod json_argument;
 mod notifications;
 mod output;

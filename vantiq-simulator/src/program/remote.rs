@@ -65,13 +65,15 @@ impl Remote {
         self.lines(Method::POST, &path, Some(object)).map(Answers)
     }
 
-    pub(super) fn fault(&self, source: &str, fault: &Fault) -> Result<(), ProgramError> {
+    /// Does something to a source; gives what is in force then.
+    pub(super) fn fault(&self, source: &str, fault: &Fault) -> Result<Value, ProgramError> {
         let fault = serde_json::json!(fault);
-        self.json(Method::POST, &faults(source), Some(&fault)).map(drop)
+        self.json(Method::POST, &faults(source), Some(&fault))
     }
 
-    pub(super) fn heal(&self, source: &str) -> Result<(), ProgramError> {
-        self.json(Method::DELETE, &faults(source), None).map(drop)
+    /// Ends what lasts; gives what is in force then.
+    pub(super) fn heal(&self, source: &str) -> Result<Value, ProgramError> {
+        self.json(Method::DELETE, &faults(source), None)
     }
 
     pub(super) fn state(&self) -> Result<Value, ProgramError> {

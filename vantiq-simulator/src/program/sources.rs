@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::error::ProgramError;
 use super::exit::Exit;
+use super::in_force::InForce;
 use super::output::{BAD, DIM, GOOD, PENDING, PLAIN, count, json_line, note, people, plain};
 use super::place::Place;
 use super::table::{Cell, Table};
@@ -14,8 +15,9 @@ const EXAMPLES: &str = r#"Examples:
   vantiq-simulator sources --json | jq -r '.[] | select(.state == "waiting") | .name'
 
 With --json it prints one array with an object for each source: name, config, active, state (waiting, connected,
-reconnecting or inactive), since, link, sessions, notifications, lastNotification, lastRefusal, configurationError,
-acknowledge, refusing, pace. Times are milliseconds since 1970."#;
+reconnecting or inactive), since, link, sessions, notifications, lastNotification, lastRefusal, configurationError, and
+what faults are in force: pace, paceMs, refusing, refusingTimes (null: until healed), acknowledge, acknowledgeMs,
+acknowledgeEvery. Times are milliseconds since 1970."#;
 
 /// Lists sources.
 #[derive(Debug, Args)]
@@ -51,9 +53,8 @@ struct Source {
     notifications: u64,
     last_refusal: Option<Refusal>,
     configuration_error: Option<String>,
-    acknowledge: String,
-    refusing: Option<String>,
-    pace: String,
+    #[serde(flatten)]
+    in_force: InForce,
 }
 
 #[derive(Debug, Deserialize)]
@@ -130,12 +131,7 @@ impl Source {
 
     /// What is not as it usually is.
     fn remarks(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
-        remarks.extend((self.pace != "normal").then(|| self.pace.clone()));
-        remarks.extend(self.refusing.as_ref().map(|kind| format!("refuses with {kind}")));
-        remarks.extend(
-            (self.acknowledge != "notifications").then(|| format!("acknowledges: {}", self.acknowledge)),
-        );
+        let mut remarks = self.in_force.remarks();
         remarks.extend(self.configuration_error.as_ref().map(|error| format!("configuration: {error}")));
         // Of the past, once it is connected.
         let refusal = self.last_refusal.as_ref().filter(|_| self.state != "connected");
@@ -186,12 +182,8 @@ mod tests {
     #[test]
     fn what_is_as_usual_is_not_remarked() {
         assert!(source(&[]).remarks().is_empty());
-        let odd = source(&[
-            ("pace", json!("slow")),
-            ("refusing", json!("no-stream")),
-            ("acknowledge", json!("nothing")),
-        ]);
-        assert_eq!(odd.remarks(), ["slow", "refuses with no-stream", "acknowledges: nothing"]);
+        let slow = [("pace", json!("slow")), ("paceMs", json!(20.0))];
+        assert_eq!(source(&slow).remarks(), ["slow, a message every 20 ms"]);
     }
 
     #[test]

@@ -82,6 +82,36 @@ async fn acknowledgements_are_changed() {
 }
 
 #[tokio::test]
+async fn what_is_in_force_is_said_with_its_numbers() {
+    let (program, _connector) = Program::with_thermostat().await;
+    for (arguments, words) in [
+        (
+            &["ack", "thermostat", "omit", "--every", "10"][..],
+            "ack; in force now: acknowledges: omit, 1 of 10",
+        ),
+        (
+            &["slow", "thermostat", "--ms", "5"],
+            "slow; in force now: slow, a message every 5 ms; acknowledges: omit, 1 of 10",
+        ),
+        (&["ack", "thermostat", "notifications"], "ack; in force now: slow, a message every 5 ms"),
+        (&["heal", "thermostat"], "heal; nothing is in force now"),
+        (
+            &["refuse", "thermostat", "--times", "2"],
+            "refuse; in force now: refuses with already-connected, 2 times more",
+        ),
+        (&["cut", "thermostat"], "cut"),
+    ] {
+        let told = program.ask(&[&["fault"], arguments].concat()).await;
+        assert_eq!(told.out, format!("thermostat: {words}\n"), "{arguments:?}: {}", told.err);
+    }
+    let told = program.ask(&["sources"]).await;
+    assert!(told.out.contains("refuses with already-connected, 2 times more"), "{}", told.out);
+    let told = program.ask(&["fault", "heal", "thermostat", "--json"]).await;
+    let told: Value = serde_json::from_str(&told.out).expect("it is JSON");
+    assert_eq!((&told["done"], &told["inForce"]["pace"]), (&json!("heal"), &json!("normal")));
+}
+
+#[tokio::test]
 async fn without_a_link_there_is_nothing_to_cut() {
     let mut program = Program::start(&["--port", "0", "--source", "thermostat"]);
     program.greeting().await;
