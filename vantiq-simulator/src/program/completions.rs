@@ -47,7 +47,7 @@ mod tests {
             for command in CommandLine::command().get_subcommands() {
                 assert!(script.contains(command.get_name()), "{shell}: {}", command.get_name());
             }
-            assert!(script.contains("blackhole") && script.contains("no-follow"), "{shell}");
+            assert!(script.contains("silent") && script.contains("no-follow"), "{shell}");
         }
     }
 }

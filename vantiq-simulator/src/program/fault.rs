@@ -55,7 +55,9 @@ enum Kind {
         source: String,
     },
     /// Neither read nor write, with the connection open
-    Blackhole {
+    // What it was called before.
+    #[command(alias = "blackhole")]
+    Silent {
         /// Name of the source
         source: String,
     },
@@ -148,7 +150,7 @@ impl Kind {
         match self {
             Self::Cut { source, how } => ("cut", source, Some(Request::Cut { how: *how })),
             Self::Abort { source } => ("abort", source, Some(Request::Cut { how: CutWord::Abort })),
-            Self::Blackhole { source } => ("blackhole", source, Some(Request::Silent)),
+            Self::Silent { source } => ("silent", source, Some(Request::Silent)),
             Self::Deaf { source } => ("deaf", source, Some(Request::Deaf)),
             Self::Slow { source, ms } => ("slow", source, Some(Request::Slow { ms: *ms })),
             Self::Refuse { source, kind, times } => {

@@ -32,7 +32,7 @@ async fn a_link_is_made_quiet_or_slow_and_healed() {
         (&["deaf", "thermostat"][..], "deaf"),
         (&["slow", "thermostat", "--ms", "1"], "slow"),
         (&["heal", "thermostat"], "normal"),
-        (&["blackhole", "thermostat"], "silent"),
+        (&["silent", "thermostat"], "silent"),
         (&["heal", "thermostat"], "normal"),
     ] {
         inflict(&program, arguments).await;
