@@ -158,6 +158,10 @@ mod tests {
             ("fault ack a omit", "--every"),
             ("fault ack a delayed", "--ms"),
             ("tap --direction up", "possible values: received, sent"),
+            (
+                "tap --op bogus",
+                "possible values: validate, authenticate, connectExtension, configureExtension, reconnectRequired",
+            ),
             ("replay b --speed 0", "expected a number above 0, or max"),
             ("replay b --speed nan", "expected a number above 0, or max"),
             ("completions csh", "possible values"),

@@ -30,6 +30,21 @@ It prints the frames that are kept and goes on with those that come, one JSON ob
   message           the JSON; or text, if it is none or too long, and then "cut":true
 Secrets are replaced. A line {"skipped":N} says that so many went by too fast. Ctrl-C ends it with exit code 0."#;
 
+/// Those of the protocol (PROTOCOL sections 4 and 11). Whoever mistypes one would wait for frames that never come.
+const OPERATIONS: [&str; 11] = [
+    "validate",
+    "authenticate",
+    "connectExtension",
+    "configureExtension",
+    "reconnectRequired",
+    "publish",
+    "notification",
+    "query",
+    "subscribe",
+    "unsubscribe",
+    "acknowledge",
+];
+
 /// Prints or saves frames.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -38,8 +53,8 @@ pub(super) struct Tap {
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
 
-    /// Only those with this operation, such as query or notification
-    #[arg(long)]
+    /// Only those with this operation; answers and acknowledgements have none
+    #[arg(long, value_parser = OPERATIONS)]
     op: Option<String>,
 
     /// Only those in this direction
