@@ -104,6 +104,7 @@ impl ProgramError {
                 "`vantiq-simulator sources` lists those that there are"
             }
             Self::Input(error) => error.hint(),
+            Self::Recording(error) => error.hint(),
             _ => "",
         }
     }

@@ -121,3 +121,13 @@ async fn a_line_that_makes_no_sense_is_a_usage_error() {
     let start = format!("vantiq-simulator: {path}, line 3: no frame of `tap`: expected ident");
     assert!(told.err.starts_with(&start), "{}", told.err);
 }
+
+#[tokio::test]
+async fn an_empty_file_is_a_usage_error() {
+    let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/empty.jsonl");
+    std::fs::write(path, "").expect("the folder is there");
+    let told = outcome(command(&["replay", path])).await;
+    let hint = "write some with `vantiq-simulator tap --no-follow --save FILE`";
+    assert_eq!((told.code, told.out.as_str()), (Some(2), ""));
+    assert_eq!(told.err, format!("vantiq-simulator: {path} has no frames; {hint}\n"));
+}

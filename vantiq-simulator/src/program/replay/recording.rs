@@ -59,13 +59,21 @@ pub(super) enum Recorded {
     Incomplete,
 }
 
-/// A line that makes no sense.
+/// There is nothing to replay.
 #[derive(Debug, thiserror::Error)]
-#[error("{file}, line {line}: {problem}")]
+#[error("{file}{problem}")]
 pub(in crate::program) struct RecordingError {
     file: String,
-    line: usize,
-    problem: String,
+    problem: Problem,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    /// A line makes no sense.
+    #[error(", line {line}: {why}")]
+    Line { line: usize, why: String },
+    #[error(" has no frames")]
+    Empty,
 }
 
 /// A line of `tap`, as far as it matters here. The message is read where it is needed: that of others may have what no
@@ -118,6 +126,8 @@ struct Open {
 #[derive(Default)]
 struct Reader {
     recording: Recording,
+    /// Whether there was any frame, be it of no interest.
+    has_frames: bool,
     /// By the address for the answers.
     open: HashMap<String, Open>,
 }
@@ -127,13 +137,14 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// The first line that makes no sense. Those that are no business of applications may have anything in them.
+    /// The first line that makes no sense. Those that are no business of applications may have anything in them. And
+    /// that there are no frames at all, which is no recording but a slip.
     pub(super) fn read(text: &str) -> Result<Self, RecordingError> {
         let mut reader = Reader::default();
         for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-            reader.take(number, line).map_err(|problem| RecordingError::new(number, problem))?;
+            reader.take(number, line).map_err(|why| Problem::Line { line: number, why })?;
         }
-        Ok(reader.recording)
+        if reader.has_frames { Ok(reader.recording) } else { Err(Problem::Empty.into()) }
     }
 
     /// Sends all of it to one source.
@@ -166,6 +177,7 @@ impl Reader {
         }
         let frame: Frame<'_> =
             serde_json::from_str(line).map_err(|error| format!("no frame of `tap`: {error}"))?;
+        self.has_frames = true;
         match (frame.direction, frame.op.as_deref()) {
             (Direction::Sent, Some("publish")) => self.publish(number, frame),
             (Direction::Sent, Some("query")) => self.query(number, frame),
@@ -248,12 +260,22 @@ fn request(line: usize, op: &'static str, frame: Frame<'_>) -> Result<Request, U
 }
 
 impl RecordingError {
-    fn new(line: usize, problem: String) -> Self {
-        Self { file: String::new(), line, problem }
-    }
-
     pub(super) fn in_file(self, file: &str) -> Self {
         Self { file: file.to_owned(), ..self }
+    }
+
+    /// What to write instead.
+    pub(in crate::program) fn hint(&self) -> &'static str {
+        match self.problem {
+            Problem::Line { .. } => "",
+            Problem::Empty => "write some with `vantiq-simulator tap --no-follow --save FILE`",
+        }
+    }
+}
+
+impl From<Problem> for RecordingError {
+    fn from(problem: Problem) -> Self {
+        Self { file: String::new(), problem }
     }
 }
 
@@ -331,6 +353,13 @@ mod tests {
         ] {
             let problem = read(&[sent(1, "publish", None, &json!(1)), line]).expect_err("it makes no sense");
             assert!(problem.contains(words) && problem.contains("line 2"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_frames_is_no_recording() {
+        for lines in [&[][..], &[json!({"skipped": 3})]] {
+            assert_eq!(read(lines), Err("r.jsonl has no frames".to_owned()));
         }
     }
 
