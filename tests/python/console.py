@@ -383,7 +383,43 @@ def sources(console: Console) -> None:
         expect(console('#result-errors .error code')).to_be_visible()
         console.send('publish', '{}')
         expect(console('#result-status')).to_have_text('400 · refused')
+    deletion(console, name)
     console.choose('thermostat')
+
+
+def deletion(console: Console, name: str) -> None:
+    press, dialog = console.page.keyboard.press, console('#delete-dialog')
+    # Whoever slips with the keys has deleted nothing.
+    for key in ['Escape', 'Enter']:
+        console('#source-delete').focus()
+        press('Enter')
+        expect(console('#delete-title')).to_have_text(f'Delete {name}?')
+        expect(console('#delete-attached')).to_be_hidden()  # nobody is
+        expect(console('#delete-cancel')).to_be_focused()
+        looks_right(console)
+        press(key)
+        expect(dialog).to_be_hidden()
+        expect(console('#source-delete')).to_be_focused()
+    press('Enter')
+    press('Shift+Tab')
+    press('Enter')
+    expect(dialog).to_be_hidden()
+    expect(console('#source-none')).to_have_text('Choose a source.')
+    expect(console('#source-delete')).to_be_hidden()
+    expect(console('#source-choice')).to_be_focused()
+    console.view('sources')
+    expect(console(f'#source-list [data-source="{name}"]')).to_have_count(0)
+    # A connector whose source is deleted is refused until there is one again.
+    console.choose('thermostat')
+    console('#source-delete').click()
+    expect(console('#delete-attached')).to_be_visible()
+    console('#delete-form [type=submit]').click()
+    expect(dialog).to_be_hidden()
+    console.view('sources')
+    expect(console('#source-list [data-source=thermostat]')).to_have_count(0)
+    order('configure {"unit": "celsius"}')
+    console.choose('thermostat')
+    expect(console('#source-state')).to_have_text('connected')
 
 
 def faults(console: Console) -> None:

@@ -80,6 +80,10 @@ export class Api {
     return this.request('PATCH', `/api/v1/resources/sources/${encodeURIComponent(source)}`, patch);
   }
 
+  remove(source) {
+    return this.request('DELETE', `/api/v1/resources/sources/${encodeURIComponent(source)}`);
+  }
+
   fault(source, fault) {
     const path = `/simulator/sources/${encodeURIComponent(source)}/faults`;
     return this.request('POST', path, JSON.stringify(fault));

@@ -57,6 +57,7 @@ static FILES: &[(&str, &str, &str)] = &files![
     SCRIPT "notifications.js",
     SCRIPT "plot.js",
     SCRIPT "recording.js",
+    SCRIPT "removal.js",
     SCRIPT "rowtable.js",
     SCRIPT "sampling.js",
     SCRIPT "source.js",

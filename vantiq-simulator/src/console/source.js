@@ -1,8 +1,9 @@
-// The chosen source: which it is, how it is, and switching it off and on.
+// The chosen source: which it is, how it is, switching it off and on, and deleting it.
 
 import { byId, element, say, setText } from './dom.js';
 import { showError } from './errors.js';
 import { counted, moment } from './format.js';
+import { Removal } from './removal.js';
 import { isPast } from './sources.js';
 
 export class Source {
@@ -13,6 +14,9 @@ export class Source {
     this.select = byId('source-choice');
     this.select.addEventListener('change', () => choose(this.select.value));
     byId('source-active').addEventListener('click', () => this.#switch());
+    // The button goes with the source; who uses keys goes on beside it.
+    this.removal = new Removal(api, () => this.select.focus());
+    byId('source-delete').addEventListener('click', () => this.removal.ask(this.source));
   }
 
   /** The names to choose among, and the chosen source, if there is one. */
@@ -21,6 +25,7 @@ export class Source {
     this.source = source;
     const button = byId('source-active');
     button.hidden = !source;
+    byId('source-delete').hidden = !source;
     say(byId('source-none'), source ? null : 'Choose a source.');
     byId('source').dataset.chosen = Boolean(source);
     setText(byId('source-state'), source?.state ?? '');
