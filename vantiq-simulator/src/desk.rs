@@ -8,9 +8,9 @@ use serde::de::value::{self, StrDeserializer};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::control::CutWord;
 use crate::cut::Cut;
 use crate::error::SimulatorError;
+use crate::fault_word::CutWord;
 use crate::json_text::{Slip, json_text};
 use crate::query::PendingQuery;
 use crate::simulator::Simulator;

@@ -44,7 +44,7 @@
 //! # Memory
 //!
 //! Messages of both directions are kept up to the [recording limit](SimulatorBuilder::recording_limit), violations,
-//! ends of links and ended queries up to fixed numbers, the parts of an answer that nobody has taken up to the
+//! ends of links, faults and ended queries up to fixed numbers, the parts of an answer that nobody has taken up to the
 //! [answer limit](SimulatorBuilder::answer_limit). A connector that does not read makes
 //! [`Source::publish`] wait after a short queue. Up to 256 events of 256 KiB wait for each subscriber, of 10,000
 //! subscriptions at most; a request body has at most 8 MiB, and what is created by requests stays until it is deleted. Answers and acknowledgements for a connector that sends
@@ -79,10 +79,12 @@ mod envelope;
 mod error;
 mod excerpt;
 mod fault;
+mod fault_word;
 mod guard;
 mod hostile;
 mod http;
 mod inbound;
+mod incident;
 mod json_text;
 #[cfg(feature = "kept-token")]
 mod kept_token;
@@ -113,13 +115,13 @@ pub use check::{Check, CheckReport, Duplicate, DuplicateCause, ReceiptSays};
 pub use conformance::{
     Conformance, ConformanceCheck, ConformanceReport, ConformanceResult, ConformanceVerdict,
 };
-/// For the program; no part of the API.
-#[doc(hidden)]
-pub use control::{AcknowledgeWord, CutWord, Fault, RefusalWord};
 pub use cut::{Cut, Ending, LinkEnd};
 pub use desk::Desk;
 pub use error::{SimulatorError, SimulatorErrorKind};
 pub use fault::{BlackHole, CutKind, CutRecord, Direction, FaultProxy, FaultProxyBuilder, Line, RefuseBy};
+/// For the program; no part of the API.
+#[doc(hidden)]
+pub use fault_word::{AcknowledgeWord, CutWord, Fault, RefusalWord};
 pub use hostile::HostileFrames;
 /// For the program; no part of the API.
 #[doc(hidden)]

@@ -226,6 +226,12 @@ impl Registry {
         }
     }
 
+    /// The sources that the link holds, or asked for last.
+    pub(crate) fn sources_of(&self, link: u64) -> Vec<Arc<str>> {
+        let of = self.seats.iter().filter(|(_, seat)| seat.link() == Some(link));
+        of.map(|(name, _)| Arc::clone(name)).collect()
+    }
+
     /// Whether the link holds another source than this one.
     fn holds_another(&self, link: u64, source: &str) -> bool {
         self.seats.iter().any(|(name, seat)| &**name != source && seat.is_held_by(link))

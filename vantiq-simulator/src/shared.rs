@@ -13,6 +13,7 @@ use tracing::warn;
 use crate::cut::{Ending, LinkEnd};
 use crate::error::SimulatorError;
 use crate::fault::Direction;
+use crate::incident::{Happening, Incidents};
 use crate::link::{LinkHandle, Order, Outgoing};
 use crate::recording::{Frame, FrameKind, Recording};
 use crate::registry::{Outcome, Registry};
@@ -38,6 +39,7 @@ pub(crate) struct World {
     pub(crate) started: SystemTime,
     pub(crate) registry: Registry,
     pub(crate) recording: Recording,
+    pub(crate) incidents: Incidents,
     /// The open links.
     pub(crate) links: BTreeMap<u64, LinkHandle>,
     /// The last links that have ended.
@@ -53,12 +55,20 @@ pub(crate) struct World {
     pub(crate) pings: u64,
 }
 
+impl World {
+    /// Notes what happened, behind the messages so far.
+    pub(crate) fn happened(&mut self, link: Option<u64>, sources: Vec<Arc<str>>, what: Happening) {
+        self.incidents.push(self.recording.next_number() - 1, link, sources, what);
+    }
+}
+
 impl Shared {
     pub(crate) fn new(settings: Arc<Settings>, registry: Registry) -> Self {
         let world = World {
             started: SystemTime::now(),
             registry,
             recording: Recording::new(settings.recording_limit),
+            incidents: Incidents::default(),
             links: BTreeMap::new(),
             ends: VecDeque::new(),
             on_upgrade: Script::new(UpgradeReply::Accept),
@@ -160,8 +170,10 @@ impl Shared {
     pub(crate) fn open_link(&self, handle: LinkHandle) -> u64 {
         self.change(|world| {
             world.opened += 1;
-            world.links.insert(world.opened, handle);
-            world.opened
+            let link = world.opened;
+            world.links.insert(link, handle);
+            world.happened(Some(link), Vec::new(), Happening::Opened);
+            link
         })
     }
 
@@ -200,6 +212,8 @@ impl Shared {
     pub(crate) fn link_ended(&self, link: u64, ending: Ending) {
         self.change(|world| {
             world.links.remove(&link);
+            let sources = world.registry.sources_of(link);
+            world.happened(Some(link), sources, Happening::Ended(ending.clone()));
             world.registry.link_lost(link);
             world.ends.push_back(LinkEnd { link, ending });
             if world.ends.len() > ENDS_KEPT {

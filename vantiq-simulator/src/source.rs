@@ -13,6 +13,8 @@ use crate::cut::Cut;
 use crate::envelope;
 use crate::error::{SimulatorError, SimulatorErrorKind};
 use crate::excerpt::excerpt;
+use crate::fault_word::{Fault, RefusalWord};
+use crate::incident::{Happening, Lasting};
 use crate::ledger::Asked;
 use crate::link::{Order, Outgoing, Pace};
 use crate::query::{PendingQuery, Query};
@@ -255,27 +257,39 @@ impl Source {
 
     /// Refuses every `connectExtension` until [`accept`](Self::accept).
     pub fn refuse(&self, refusal: Refusal) {
-        self.change(|seat| seat.refusals.always(Some(refusal)));
+        self.inflict(Fault::Refuse { kind: RefusalWord::of(&refusal), times: None }, |seat| {
+            seat.refusals.always(Some(refusal));
+        });
     }
 
     /// Refuses the next `connectExtension`s, then does as before.
     pub fn refuse_times(&self, times: usize, refusal: Refusal) {
-        self.change(|seat| seat.refusals.then(times, &Some(refusal)));
+        self.inflict(Fault::Refuse { kind: RefusalWord::of(&refusal), times: Some(times) }, |seat| {
+            seat.refusals.then(times, &Some(refusal));
+        });
     }
 
     /// Refuses no more.
     pub fn accept(&self) {
-        self.change(|seat| seat.refusals.always(None));
+        self.heal(Lasting::Refusal, |seat| {
+            let was_refused = seat.refusals.peek().is_some();
+            seat.refusals.always(None);
+            was_refused
+        });
     }
 
     /// How this source acknowledges from now on, instead of how the server does.
     pub fn acknowledge(&self, acknowledge: Acknowledge) {
-        self.change(|seat| seat.set_acknowledge(acknowledge));
+        self.inflict(Fault::of_policy(&acknowledge), |seat| seat.set_acknowledge(acknowledge));
     }
 
     /// Acknowledges as the server does again. Acknowledgements that were [delayed](Acknowledge::Delayed) come now.
     pub fn acknowledge_as_server(&self) {
-        self.change(Seat::acknowledge_as_server);
+        self.heal(Lasting::Policy, |seat| {
+            let had_its_own = seat.acknowledge().is_some();
+            seat.acknowledge_as_server();
+            had_its_own
+        });
         let _ = self.order(Order::AcknowledgeNow); // without a link none waits
     }
 
@@ -351,7 +365,7 @@ impl Source {
     ///
     /// [`NoSession`](crate::SimulatorErrorKind::NoSession) when there is no link.
     pub fn go_silent(&self) -> Result<(), SimulatorError> {
-        self.order(Order::Pace(Pace::Silent)).map(drop)
+        self.pace(Pace::Silent)
     }
 
     /// Stops reading from the link, and so answering pings, but goes on writing to it.
@@ -360,7 +374,7 @@ impl Source {
     ///
     /// [`NoSession`](crate::SimulatorErrorKind::NoSession) when there is no link.
     pub fn stop_reading(&self) -> Result<(), SimulatorError> {
-        self.order(Order::Pace(Pace::NotReading)).map(drop)
+        self.pace(Pace::NotReading)
     }
 
     /// Becomes slow: takes one message on the link, to send or received, and then none for `pause`. Answers and
@@ -370,7 +384,7 @@ impl Source {
     ///
     /// [`NoSession`](crate::SimulatorErrorKind::NoSession) when there is no link.
     pub fn slow_down(&self, pause: Duration) -> Result<(), SimulatorError> {
-        self.order(Order::Pace(Pace::Slow(pause))).map(drop)
+        self.pace(Pace::Slow(pause))
     }
 
     /// Ends [`go_silent`](Self::go_silent), [`slow_down`](Self::slow_down) and [`stop_reading`](Self::stop_reading).
@@ -379,7 +393,7 @@ impl Source {
     ///
     /// [`NoSession`](crate::SimulatorErrorKind::NoSession) when there is no link.
     pub fn speak(&self) -> Result<(), SimulatorError> {
-        self.order(Order::Pace(Pace::Normal)).map(drop)
+        self.pace(Pace::Normal)
     }
 
     /// Sends a frame to the letter: malformed JSON, an unknown operation, an acknowledgement too many.
@@ -412,6 +426,43 @@ impl Source {
         Ok(link)
     }
 
+    fn pace(&self, pace: Pace) -> Result<(), SimulatorError> {
+        let link = self.link()?;
+        let before = self.shared.read(|world| world.links.get(&link).map(|handle| handle.pace));
+        self.shared.order(link, Order::Pace(pace));
+        let what = match pace {
+            Pace::Silent => Happening::Inflicted(Fault::Silent),
+            Pace::NotReading => Happening::Inflicted(Fault::Deaf),
+            Pace::Slow(pause) => Happening::Inflicted(Fault::Slow { ms: milliseconds(pause) }),
+            Pace::Normal if before == Some(Pace::Normal) => return Ok(()),
+            Pace::Normal => Happening::Healed(Lasting::Pace),
+        };
+        self.shared.change(|world| self.happened(world, what));
+        Ok(())
+    }
+
+    /// Changes what is noted as a fault.
+    fn inflict(&self, fault: Fault, change: impl FnOnce(&mut Seat)) {
+        self.shared.change(|world| {
+            change(world.registry.seat(&self.name));
+            self.happened(world, Happening::Inflicted(fault));
+        });
+    }
+
+    /// Changes what is noted as the end of a fault where `change` says that there was one.
+    fn heal(&self, what: Lasting, change: impl FnOnce(&mut Seat) -> bool) {
+        self.shared.change(|world| {
+            if change(world.registry.seat(&self.name)) {
+                self.happened(world, Happening::Healed(what));
+            }
+        });
+    }
+
+    fn happened(&self, world: &mut World, what: Happening) {
+        let link = world.registry.find(&self.name).and_then(Seat::link);
+        world.happened(link, vec![Arc::clone(&self.name)], what);
+    }
+
     async fn send(&self, link: u64, outgoing: Outgoing) -> Result<(), SimulatorError> {
         self.shared.send(&self.name, link, outgoing).await
     }
@@ -437,6 +488,11 @@ impl Source {
             .wait(awaited, |world| world.registry.find(&self.name).is_some_and(&look).then_some(()))
             .await
     }
+}
+
+/// Whole ones, as faults are asked for.
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The next notification of a source, which is then handed out.

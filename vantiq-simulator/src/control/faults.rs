@@ -6,10 +6,10 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use tracing::info;
 
-use super::fault::Fault;
 use super::in_force::InForce;
 use super::{Named, source};
 use crate::error::{SimulatorError, SimulatorErrorKind};
+use crate::fault_word::Fault;
 use crate::http::Door;
 use crate::rest::{Authorized, Json, RESOURCE, RestError, json};
 use crate::source::Source;

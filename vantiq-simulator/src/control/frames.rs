@@ -1,4 +1,4 @@
-//! The recording, and what comes after it.
+//! The recording, and what comes after it; with incidents for those who want them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +13,15 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::frame_line::{self, FrameLine};
+use super::incident_line::IncidentLine;
 use super::lines::{Lines, line, push};
 use super::wanted;
 use crate::fault::Direction;
 use crate::http::Door;
+use crate::incident::Incident;
 use crate::recording::Entry;
 use crate::rest::{Authorized, RestError};
-use crate::shared::Shared;
+use crate::shared::{Shared, World};
 
 /// Frames that are looked at in one go.
 const BATCH: usize = 1_000;
@@ -41,6 +43,8 @@ pub(super) struct Wanted {
     last: Option<usize>,
     follow: bool,
     rate: Option<u32>,
+    /// Whether incidents are told, too, each behind the message that it came after.
+    events: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -60,10 +64,21 @@ struct Reader {
     /// Number of the youngest frame when the reader came. Up to there everything is told, and without `follow` nothing
     /// more.
     end: u64,
+    /// The same for incidents.
+    incident: u64,
+    last_incident: u64,
     /// Whether a gap from here on is one.
     has_begun: bool,
     /// When the next sample is taken.
     next_sample: Instant,
+}
+
+/// What is looked at in one go.
+struct Batch {
+    entries: Vec<Entry>,
+    /// How many frames before them are forgotten.
+    forgotten: u64,
+    incidents: Vec<Incident>,
 }
 
 pub(super) async fn read(
@@ -73,13 +88,17 @@ pub(super) async fn read(
 ) -> Result<Lines<impl Stream<Item = String> + Send + 'static>, RestError> {
     let wanted: Wanted = wanted(&uri)?;
     let changes = door.shared.changes();
-    let end = door.shared.read(|world| world.recording.next_number() - 1);
+    let (end, last_incident) =
+        door.shared.read(|world| (world.recording.next_number() - 1, world.incidents.last()));
     let (at, has_begun, next_sample) = (wanted.after, wanted.after > 0, Instant::now());
-    let mut reader = Reader { door, wanted, changes, at, end, has_begun, next_sample };
+    let incident = 0;
+    let mut reader =
+        Reader { door, wanted, changes, at, end, incident, last_incident, has_begun, next_sample };
     let left_out = match reader.wanted.last {
         Some(last) => reader.skip_to_the_last(last).await,
         None => 0,
     };
+    reader.skip_incidents();
     let left_out = (left_out > 0).then(|| line(&json!({ "skipped": left_out })));
     Ok(Lines(stream::iter(left_out).chain(stream::unfold(reader, Reader::next))))
 }
@@ -88,7 +107,7 @@ impl Reader {
     /// The next lines, and the reader behind them.
     async fn next(mut self) -> Option<(String, Self)> {
         loop {
-            if self.at >= self.end {
+            if self.at >= self.end && self.incident >= self.last_incident {
                 if !self.wanted.follow {
                     return None;
                 }
@@ -106,7 +125,7 @@ impl Reader {
 
     /// Waits until there may be more, and it is time to look.
     async fn wait(&mut self) -> Option<()> {
-        if self.door.shared.read(|world| world.recording.next_number() - 1) <= self.at {
+        if !self.door.shared.read(|world| self.has_more(world)) {
             self.changes.changed().await.ok()?;
             sleep(PAUSE).await;
         }
@@ -117,21 +136,36 @@ impl Reader {
         Some(())
     }
 
+    fn has_more(&self, world: &World) -> bool {
+        world.recording.next_number() - 1 > self.at
+            || self.wanted.events && world.incidents.last() > self.incident
+    }
+
+    /// Passes over the incidents before the first frame that is told, or over all.
+    fn skip_incidents(&mut self) {
+        self.incident = if self.wanted.events {
+            self.door.shared.read(|world| world.incidents.last_before(self.at))
+        } else {
+            self.last_incident
+        };
+    }
+
     /// Adds lines for what came since.
     fn look(&mut self, lines: &mut String) {
         // What was there when the reader came is told in full.
         let is_new = self.at >= self.end;
-        let before = if is_new { u64::MAX } else { self.end + 1 };
+        let before = if is_new && self.wanted.follow { u64::MAX } else { self.end + 1 };
         let (batch, budget) = match self.wanted.rate.filter(|_| is_new) {
             Some(rate) => (SAMPLE, budget(rate)),
             None => (BATCH, usize::MAX),
         };
-        let (entries, forgotten) = batch_between(&self.door.shared, self.at, before, batch);
-        let Some(last) = entries.last() else {
-            self.at = self.at.max(self.end); // what was there is forgotten
-            return;
-        };
-        self.at = last.number;
+        let Batch { entries, forgotten, incidents } = self.batch(before, batch);
+        // Where there is none, what was there is forgotten.
+        self.at = entries.last().map_or(self.at.max(self.end), |last| last.number);
+        self.incident = incidents.last().map_or(self.incident, |last| last.number);
+        if self.at >= self.end {
+            self.incident = self.incident.max(self.last_incident);
+        }
         let found: Vec<_> = entries.iter().filter(|entry| self.wanted.takes(entry)).collect();
         // The youngest in a row: what answers or acknowledges another mostly stands right behind it, whereas every
         // second frame would be nothing but acknowledgements.
@@ -140,10 +174,29 @@ impl Reader {
         if skipped > 0 {
             push(lines, &json!({ "skipped": skipped }));
         }
+        let mut incidents =
+            incidents.iter().filter(|incident| self.wanted.takes_incident(incident)).peekable();
         for entry in told {
+            while let Some(incident) = incidents.next_if(|incident| incident.after < entry.number) {
+                push(lines, &IncidentLine::of(incident));
+            }
             push(lines, &FrameLine::of(entry));
         }
-        self.has_begun = true;
+        incidents.for_each(|incident| push(lines, &IncidentLine::of(incident)));
+        self.has_begun |= !entries.is_empty();
+    }
+
+    /// The next frames before this one, and the incidents between them and behind the last.
+    fn batch(&self, before: u64, most: usize) -> Batch {
+        let (after, incident, wants_incidents) = (self.at, self.incident, self.wanted.events);
+        self.door.shared.read(|world| {
+            let entries: Vec<_> = world.recording.between(after, before).take(most).cloned().collect();
+            let forgotten = entries.first().map_or(0, |first| first.number - after - 1);
+            // Incidents behind later frames have their turn with those.
+            let last = entries.last().map_or(before - 1, |last| last.number);
+            let incidents = world.incidents.between(incident, last).filter(|_| wants_incidents);
+            Batch { forgotten, incidents: incidents.cloned().collect(), entries }
+        })
     }
 
     /// Goes to the youngest `count` frames of those that are wanted. Gives how many it passes over, where that can be
@@ -180,6 +233,12 @@ impl Wanted {
             && self.op.as_ref().is_none_or(|op| frame_line::op(entry).as_ref() == Some(op))
     }
 
+    fn takes_incident(&self, incident: &Incident) -> bool {
+        // It has neither operation nor direction; a link has no source before its connector names one.
+        let is_about = |source: &String| incident.sources.iter().any(|of| **of == **source);
+        self.op.is_none() && self.direction.is_none() && self.source.as_ref().is_none_or(is_about)
+    }
+
     fn takes_all(&self) -> bool {
         self.source.is_none() && self.op.is_none() && self.direction.is_none()
     }
@@ -189,15 +248,6 @@ impl Wanted {
 fn budget(rate: u32) -> usize {
     let budget = u128::from(rate) * SAMPLING.as_millis() / 1_000;
     usize::try_from(budget).unwrap_or(usize::MAX).max(1)
-}
-
-/// Frames between these two, and how many before them are forgotten.
-fn batch_between(shared: &Shared, after: u64, before: u64, batch: usize) -> (Vec<Entry>, u64) {
-    shared.read(|world| {
-        let entries: Vec<_> = world.recording.between(after, before).take(batch).cloned().collect();
-        let forgotten = entries.first().map_or(0, |first| first.number - after - 1);
-        (entries, forgotten)
-    })
 }
 
 /// The frames before this one but behind `after`, the youngest first.

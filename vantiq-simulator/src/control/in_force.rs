@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use super::fault::{AcknowledgeWord, RefusalWord};
 use super::milliseconds;
-use crate::acknowledge::Acknowledge;
+use crate::fault_word::{AcknowledgeWord, RefusalWord, policy_numbers};
 use crate::link::Pace;
 use crate::seat::Seat;
 use crate::shared::{Shared, World};
@@ -37,7 +36,7 @@ impl InForce {
         let handle = seat.link().and_then(|link| world.links.get(&link));
         let (pace, pace_ms) = told(handle.map_or(Pace::Normal, |handle| handle.pace));
         let policy = seat.acknowledge().unwrap_or(&shared.settings.acknowledge);
-        let (acknowledge_ms, acknowledge_every) = numbers(policy);
+        let (delay, acknowledge_every) = policy_numbers(policy);
         let refusing = seat.refusals.peek().as_ref().map(RefusalWord::of);
         Self {
             pace,
@@ -45,7 +44,7 @@ impl InForce {
             refusing,
             refusing_times: refusing.and(seat.refusals.left()),
             acknowledge: AcknowledgeWord::of(policy),
-            acknowledge_ms,
+            acknowledge_ms: delay.map(milliseconds),
             acknowledge_every,
         }
     }
@@ -58,16 +57,5 @@ fn told(pace: Pace) -> (&'static str, Option<f64>) {
         Pace::Slow(pause) => ("slow", Some(milliseconds(pause))),
         Pace::NotReading => ("deaf", None),
         Pace::Silent => ("silent", None),
-    }
-}
-
-/// Milliseconds and count of a policy.
-fn numbers(policy: &Acknowledge) -> (Option<f64>, Option<u64>) {
-    match policy {
-        Acknowledge::Delayed(delay) => (Some(milliseconds(*delay)), None),
-        Acknowledge::Merged(every)
-        | Acknowledge::OmittedEvery(every)
-        | Acknowledge::WithErrorEvery { every, .. } => (None, Some(*every)),
-        _ => (None, None),
     }
 }

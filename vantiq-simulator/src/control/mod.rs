@@ -3,11 +3,11 @@
 //! The console in the browser and the program's commands are built on it. It needs the token like everything else.
 //! What goes on for as long as the client listens is told in lines of JSON, see [`lines`].
 
-mod fault;
 mod faults;
 mod frame_line;
 mod frames;
 mod in_force;
+mod incident_line;
 mod lines;
 mod query;
 mod state;
@@ -25,8 +25,6 @@ use serde::de::DeserializeOwned;
 use crate::http::Door;
 use crate::rest::{MOST_BYTES, RestError};
 use crate::source::Source;
-
-pub use self::fault::{AcknowledgeWord, CutWord, Fault, RefusalWord};
 
 pub(crate) fn routes() -> Router<Arc<Door>> {
     Router::new()

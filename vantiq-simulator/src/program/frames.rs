@@ -13,6 +13,8 @@ pub(super) struct Frames<'a> {
     pub(super) op: Option<&'a str>,
     pub(super) direction: Option<&'a str>,
     pub(super) last: Option<usize>,
+    /// Whether incidents are wanted, too.
+    pub(super) events: bool,
     /// Whether to go on with those that are to come.
     pub(super) follow: bool,
 }
@@ -50,6 +52,9 @@ impl Frames<'_> {
         for (name, value) in choices {
             query.extend_pairs(value.map(|value| (name, value)));
         }
+        if self.events {
+            query.append_pair("events", "true");
+        }
         if self.follow {
             query.append_pair("follow", "true");
         }
@@ -69,8 +74,9 @@ mod tests {
             op: Some("query"),
             direction: Some("sent"),
             last: Some(2),
+            events: true,
             follow: true,
         };
-        assert_eq!(frames.query(), "source=a+b%26c&op=query&direction=sent&last=2&follow=true");
+        assert_eq!(frames.query(), "source=a+b%26c&op=query&direction=sent&last=2&events=true&follow=true");
     }
 }

@@ -66,6 +66,7 @@ impl Notifications {
             op: Some("notification"),
             direction: Some("received"),
             last: self.last,
+            events: false,
             follow: self.follow,
         };
         frames.each(&remote, |line| self.show(&remote, line))?;

@@ -1,4 +1,4 @@
-//! `tap`: every frame, as it passes.
+//! `tap`: every frame, as it passes, and what happens to links meanwhile.
 
 use std::fs::File;
 use std::io::Write;
@@ -28,6 +28,10 @@ It prints the frames that are kept and goes on with those that come, one JSON ob
   address           pairs a query with its answers
   acknowledges      numbers of the notifications that this status is for
   message           the JSON; or text, if it is none or too long, and then "cut":true
+What happens to links and is done to sources on purpose has lines of its own, with neither --op nor --direction:
+  incident, after   which one, and the number of the frame before it
+  at, link, sources as above; a link has no source before its connector names one
+  event             linkOpened; linkEnded, with why, code and how; fault, with what was asked for; healed, with what
 Secrets are replaced. A line {"skipped":N} says that so many went by too fast. Ctrl-C ends it with exit code 0."#;
 
 /// Those of the protocol (PROTOCOL sections 4 and 11). Whoever mistypes one would wait for frames that never come.
@@ -109,7 +113,7 @@ impl Tap {
             saved += 1;
             Ok(())
         });
-        note(&format!("{} saved in {name}", count(saved, "frame")));
+        note(&format!("{} saved in {name}", count(saved, "line")));
         result
     }
 
@@ -122,6 +126,7 @@ impl Tap {
                 Direction::Sent => "sent",
             }),
             last: self.last,
+            events: true,
             follow: !self.no_follow,
         }
     }

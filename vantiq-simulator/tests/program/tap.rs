@@ -14,6 +14,8 @@ async fn traffic(connector: &mut Connector) {
 async fn frames_of_both_directions_are_json_lines() {
     let (program, mut connector) = Program::with_thermostat().await;
     let mut tapping = Program::spawn(program.command(&["tap"]));
+    let opened = tapping.next_json().await;
+    assert_eq!((&opened["event"], &opened["link"]), (&json!("linkOpened"), &json!(1)));
     let mut operations = Vec::new();
     for _ in 0..4 {
         let frame = tapping.next_json().await;
@@ -27,6 +29,12 @@ async fn frames_of_both_directions_are_json_lines() {
     let frame = tapping.next_json().await;
     assert_eq!((&frame["op"], &frame["source"]), (&json!("notification"), &json!("thermostat")));
     assert_eq!(frame["message"]["object"], json!({"celsius": 21}));
+    next(&mut connector).await;
+    tapping.next_json().await;
+    drop(connector);
+    let ended = tapping.next_json().await;
+    assert_eq!((&ended["event"], &ended["why"]), (&json!("linkEnded"), &json!("lost")));
+    assert_eq!((&ended["after"], &ended["sources"]), (&json!(6), &json!(["thermostat"])));
 }
 
 #[tokio::test]
@@ -56,7 +64,7 @@ async fn frames_are_saved_until_a_signal() {
     traffic(&mut connector).await;
     let saved = || std::fs::read_to_string(path).unwrap_or_default();
     within(async {
-        while saved().lines().count() < 6 {
+        while saved().lines().count() < 7 {
             tokio::task::yield_now().await;
         }
     })
@@ -64,7 +72,7 @@ async fn frames_are_saved_until_a_signal() {
     saving.signal("-INT").await;
     let told = saving.outcome().await;
     assert_eq!((told.code, told.out.as_str()), (Some(0), ""));
-    assert_eq!(told.err, format!("6 frames saved in {path}\n"));
+    assert_eq!(told.err, format!("7 lines saved in {path}\n"));
     for line in saved().lines() {
         serde_json::from_str::<Value>(line).expect("each line is JSON");
     }

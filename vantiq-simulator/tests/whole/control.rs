@@ -234,6 +234,46 @@ async fn who_comes_back_is_told_of_the_gap() {
 }
 
 #[tokio::test]
+async fn incidents_stand_where_they_happened_for_those_who_ask() {
+    let simulator = simulator().await;
+    let mut following = frames(&simulator, "events=true&follow=true").await;
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    let ended = |line: &Value| line["event"] == "linkEnded";
+    inflict(&simulator, json!({"fault": "slow", "ms": 1})).await.ok();
+    request(&simulator, "DELETE", FAULTS).send().await.ok();
+    request(&simulator, "DELETE", FAULTS).send().await.ok();
+    client.notify("thermostat", json!({})).await;
+    client.next().await;
+    let (cut, _) = tokio::join!(inflict(&simulator, json!({"fault": "cut"})), client.end());
+    cut.ok();
+    let last = following.find(ended).await;
+
+    let told = frames(&simulator, "events=true").await.rest().await;
+    let order = told.iter().map(|line| match line["event"].as_str() {
+        Some(event) => event.to_owned(),
+        None => line["number"].to_string(),
+    });
+    let expected = ["linkOpened", "1", "2", "3", "4", "fault", "healed", "5", "6", "linkEnded"];
+    assert_eq!(order.collect::<Vec<_>>(), expected, "healing what is healed is nothing");
+    assert_eq!((&told[0]["after"], &told[5]["after"], &told[9]["after"]), (&json!(0), &json!(4), &json!(6)));
+    assert_eq!((&told[5]["fault"], &told[5]["ms"]), (&json!("slow"), &json!(1)));
+    assert_eq!((&told[9]["why"], &told[9]["how"]), (&json!("cut"), &json!("close")));
+    assert_eq!((&told[9]["sources"], &told[9]), (&json!(["thermostat"]), &last));
+
+    for (wanted, number) in [
+        ("", 6),
+        ("events=true&direction=sent", 3),
+        ("events=true&op=notification", 1),
+        ("events=true&source=thermostat&after=4", 5),
+        ("events=true&after=6", 1),
+        ("events=true&last=1", 2),
+    ] {
+        let told = frames(&simulator, wanted).await.rest().await;
+        assert_eq!(told.len(), number, "{wanted}: {told:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_violation_says_nothing_secret_and_not_too_much() {
     let simulator = simulator().await;
     let mut client = Client::validated(&simulator).await;

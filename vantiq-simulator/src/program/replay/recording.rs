@@ -108,11 +108,20 @@ enum Direction {
     Sent,
 }
 
-/// Where frames were left out.
+/// A line that is no frame.
 #[derive(Debug, Deserialize)]
-struct Skipped {
-    #[serde(rename = "skipped")]
-    _skipped: u64,
+#[serde(untagged)]
+enum Aside {
+    /// Where frames were left out.
+    Skipped {
+        #[serde(rename = "skipped")]
+        _skipped: u64,
+    },
+    /// What happened to a link or was done to a source: nothing that an application did.
+    Incident {
+        #[serde(rename = "incident")]
+        _incident: u64,
+    },
 }
 
 /// A query whose answer is not over yet.
@@ -171,10 +180,15 @@ impl Recording {
 
 impl Reader {
     fn take(&mut self, number: usize, line: &str) -> Result<(), String> {
-        if serde_json::from_str::<Skipped>(line).is_ok() {
-            self.skip();
-            return Ok(());
+        match serde_json::from_str(line) {
+            Ok(Aside::Skipped { .. }) => self.skip(),
+            Ok(Aside::Incident { .. }) => {}
+            Err(_) => self.take_frame(number, line)?,
         }
+        Ok(())
+    }
+
+    fn take_frame(&mut self, number: usize, line: &str) -> Result<(), String> {
         let frame: Frame<'_> =
             serde_json::from_str(line).map_err(|error| format!("no frame of `tap`: {error}"))?;
         self.has_frames = true;
@@ -361,6 +375,15 @@ mod tests {
         for lines in [&[][..], &[json!({"skipped": 3})]] {
             assert_eq!(read(lines), Err("r.jsonl has no frames".to_owned()));
         }
+    }
+
+    #[test]
+    fn incidents_are_passed_over() {
+        let ended =
+            json!({"incident": 1, "after": 1, "at": 2, "link": 1, "sources": ["a"], "event": "linkEnded"});
+        let lines = [sent(1, "query", Some("x"), &json!("q")), ended, answered(2, "x", 200, &json!(1))];
+        let steps = read(&lines).expect("it makes sense").steps;
+        assert!(matches!(&steps[0], Step::Query(_, Recorded::Answer { status: 200, .. })), "{steps:?}");
     }
 
     /// A line of `tap` whose message is too long.

@@ -120,6 +120,15 @@ pub enum AcknowledgeWord {
     Omit,
 }
 
+impl Fault {
+    /// To acknowledge by this policy, as far as it has words.
+    pub(crate) fn of_policy(policy: &Acknowledge) -> Self {
+        let (what, (delay, every)) = (AcknowledgeWord::of(policy), policy_numbers(policy));
+        let ms = delay.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+        Self::Acknowledge { what, ms, every }
+    }
+}
+
 impl From<CutWord> for Cut {
     fn from(word: CutWord) -> Self {
         match word {
@@ -132,7 +141,7 @@ impl From<CutWord> for Cut {
 
 impl RefusalWord {
     /// The refusal of this word; there is none for those that have no word of their own.
-    pub(super) fn refusal(self) -> Option<Refusal> {
+    pub(crate) fn refusal(self) -> Option<Refusal> {
         Some(match self {
             Self::AlreadyConnected => Refusal::AlreadyConnected,
             Self::UnknownSource => Refusal::UnknownSource,
@@ -145,7 +154,7 @@ impl RefusalWord {
         })
     }
 
-    pub(super) fn of(refusal: &Refusal) -> Self {
+    pub(crate) fn of(refusal: &Refusal) -> Self {
         match refusal {
             Refusal::AlreadyConnected => Self::AlreadyConnected,
             Refusal::UnknownSource => Self::UnknownSource,
@@ -160,7 +169,7 @@ impl RefusalWord {
 }
 
 impl AcknowledgeWord {
-    pub(super) fn policy(self, ms: Option<u64>, every: Option<u64>) -> Acknowledge {
+    pub(crate) fn policy(self, ms: Option<u64>, every: Option<u64>) -> Acknowledge {
         let (status, code, message) = (REFUSED.0, REFUSED.1.to_owned(), REFUSED.2.to_owned());
         match (self, every) {
             (Self::Notifications, _) => Acknowledge::NotificationsOnly,
@@ -174,7 +183,7 @@ impl AcknowledgeWord {
         }
     }
 
-    pub(super) fn of(policy: &Acknowledge) -> Self {
+    pub(crate) fn of(policy: &Acknowledge) -> Self {
         match policy {
             Acknowledge::NotificationsOnly => Self::Notifications,
             Acknowledge::Everything => Self::Everything,
@@ -186,6 +195,17 @@ impl AcknowledgeWord {
             | Acknowledge::WithErrorEvery { .. }
             | Acknowledge::WithErrorWhere { .. } => Self::Error,
         }
+    }
+}
+
+/// How late a policy is, and of how many there is one that it treats otherwise.
+pub(crate) fn policy_numbers(policy: &Acknowledge) -> (Option<Duration>, Option<u64>) {
+    match policy {
+        Acknowledge::Delayed(delay) => (Some(*delay), None),
+        Acknowledge::Merged(every)
+        | Acknowledge::OmittedEvery(every)
+        | Acknowledge::WithErrorEvery { every, .. } => (None, Some(*every)),
+        _ => (None, None),
     }
 }
 
