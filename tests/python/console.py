@@ -131,7 +131,7 @@ class Console:
 def everything(console: Console) -> None:
     for part in [token_is_taken, source_is_shown, exchange, errors_of_queries, history, timeline, pairs, filters, pause,
                  notifications, configuration, sources, faults, acknowledgements, violations, refused_credentials,
-                 export, page_fits]:
+                 export, page_fits, incidents]:
         part(console)
 
 
@@ -238,6 +238,9 @@ def pairs(console: Console) -> None:
     expect(console.rows('[aria-selected=true]').locator('.took')).to_have_text(re.compile(r'^[\d.]+ m?s$'))
     expect(console.rows('[data-kin=true]').first).to_be_visible()
     console('#detail-close').click()
+    expect(console('#detail')).to_be_hidden()
+    # The list takes its room with the next pictures, and its rows move.
+    console.page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))')
     # Pointing at one is enough to see its kin.
     console.rows('[data-sort=acknowledgement]').last.hover()
     expect(console.rows('[data-kin=true][data-sort=notification]')).to_have_count(1)
@@ -457,6 +460,27 @@ def faults(console: Console) -> None:
     expect(now).to_have_text('Nothing is out of order.')
 
 
+def incidents(console: Console) -> None:
+    """The cuts and faults of before, where they happened."""
+    console.view('timeline')
+    console('#filter-op').select_option('event')
+    expect(console.rows(':not([data-sort=event])')).to_have_count(0)
+    console('#filter-text').fill('cut')
+    for how in ['close', 'abort', 'midframe']:
+        row = console.rows().filter(has_text=f'cut: {how}').last
+        expect(row.locator('.op')).to_have_text('link ended')
+    row.click()
+    expect(console('#detail-title')).to_have_text(re.compile(r'^link ended · thermostat · after #\d+$'))
+    expect(console('#detail-message')).to_contain_text('"how": "midframe"')
+    looks_right(console)
+    console('#detail-close').click()
+    for words, summary in [('fault: slow', 'ms: 200'), ('healed: pace', ''), ('fault: refuse', 'as: no-stream, times: 1')]:
+        console('#filter-text').fill(words)
+        expect(console.rows().last.locator('.op')).to_have_text(words)
+        expect(console.rows().filter(has_text=summary).first).to_be_visible()
+    console.reset_filter()
+
+
 def a_session_later(console: Console, act) -> None:
     facts = console('#source-facts .facts')
     before = int(re.search(r'([\d,]+) session', facts.inner_text())[1].replace(',', ''))
@@ -512,7 +536,8 @@ def export(console: Console) -> None:
         text = file.read()
     frames = [json.loads(line) for line in text.splitlines()]
     assert len(frames) > 50 and console.token not in text
-    assert {'validate', 'connectExtension', 'query', 'notification'} <= {frame['op'] for frame in frames}
+    assert {'validate', 'connectExtension', 'query', 'notification'} <= {frame.get('op') for frame in frames}
+    assert {'linkOpened', 'linkEnded', 'fault', 'healed'} <= {line.get('event') for line in frames}
     expect(console('#export-state')).to_contain_text('recording-')
 
 
@@ -522,6 +547,7 @@ def page_fits(console: Console) -> None:
         console.view(view)
         looks_right(console)
     console.view('timeline')
+    order('publish {"target": 18}')  # few rows of a phone are in sight
     console.rows('[data-sort=notification]').last.click()
     looks_right(console)
     console('#detail-close').click()

@@ -3,7 +3,7 @@
 import { Away } from './api.js';
 import { byId, element, setText } from './dom.js';
 import { bytes, count, exactTime, milliseconds } from './format.js';
-import { coloured, parse, pretty } from './json.js';
+import { coloured, pretty } from './json.js';
 import { missingKin } from './kin.js';
 
 /** So many answers or notifications are listed. */
@@ -29,7 +29,7 @@ export class Detail {
     if (frame === this.frame) return;
     this.frame = frame;
     this.pane.hidden = false;
-    setText(byId('detail-title'), titleOf(frame));
+    setText(byId('detail-title'), frame.title);
     this.#showMessage(frame);
     this.showKin();
     await this.#fetchKin(frame);
@@ -53,8 +53,8 @@ export class Detail {
   }
 
   #showMessage(frame) {
-    const { message, text } = parse(frame.text);
-    this.#text = frame.isJson ? pretty(message) : (text ?? '');
+    const { message } = frame;
+    this.#text = frame.isJson ? pretty(message) : (message ?? '');
     byId('detail-message').replaceChildren(frame.isJson ? coloured(this.#text) : this.#text);
     byId('detail-message').scrollTop = 0;
   }
@@ -80,7 +80,9 @@ export class Detail {
   }
 
   #facts(frame) {
-    const facts = [exactTime(frame.at), `link ${frame.link}`, `${frame.kind} frame`, bytes(frame.bytes)];
+    const facts = [exactTime(frame.at)];
+    if (frame.link !== null) facts.push(`link ${frame.link}`);
+    if (frame.kind !== undefined) facts.push(`${frame.kind} frame`, bytes(frame.bytes));
     if (frame.isCut) facts.push('only its beginning is shown');
     return element('p', { class: 'quiet' }, facts.join(' · '));
   }
@@ -138,9 +140,4 @@ async function copied(text, node) {
     getSelection().selectAllChildren(node);
     return false;
   }
-}
-
-function titleOf(frame) {
-  const way = frame.direction === 'received' ? 'from' : 'to';
-  return `#${frame.number} ${frame.label} ${way} ${frame.source ?? 'a connector'}`;
 }

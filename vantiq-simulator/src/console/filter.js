@@ -5,7 +5,7 @@ import { keep, recall } from './keep.js';
 
 const FIELDS = ['text', 'source', 'op', 'direction'];
 /** What the simulator cannot pick out, as these frames have no operation. */
-const SORTS = ['answer', 'acknowledgement', 'error'];
+const SORTS = ['answer', 'acknowledgement', 'error', 'event'];
 
 export class Filter {
   /** `changed` is told whether more than the text changed. */
@@ -53,7 +53,7 @@ export class Filter {
     const { text, source, op, direction } = this.#values();
     const words = text.toLowerCase().split(/\s+/).filter((word) => word !== '');
     return (frame) =>
-      (source === '' || frame.source === source) &&
+      (source === '' || frame.isAbout(source)) &&
       (direction === '' || frame.direction === direction) &&
       (op === '' || (op === 'error' ? frame.isError : frame.sort === op)) &&
       words.every((word) => frame.search.includes(word));

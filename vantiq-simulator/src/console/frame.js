@@ -25,6 +25,24 @@ export class Frame {
     this.isJson = 'message' in frame;
   }
 
+  /** Its place among what has the same number, of which a frame is the first. */
+  get turn() {
+    return 0;
+  }
+
+  get id() {
+    return String(this.number);
+  }
+
+  get title() {
+    const way = this.direction === 'received' ? 'from' : 'to';
+    return `#${this.number} ${this.label} ${way} ${this.source ?? 'a connector'}`;
+  }
+
+  isAbout(source) {
+    return this.source === source;
+  }
+
   get message() {
     const { message, text } = parse(this.text);
     return this.isJson ? message : text;

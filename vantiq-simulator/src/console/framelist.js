@@ -190,19 +190,19 @@ class Row {
     if (frame === null) this.mark({ isSelected: false, isKin: false, took: null });
     if (frame === null || isSame) return;
     const { cells, node } = this;
-    node.dataset.number = frame.number;
-    node.dataset.direction = frame.direction;
+    node.dataset.number = frame.id;
+    node.dataset.direction = frame.direction ?? '';
     node.dataset.sort = frame.sort;
     node.dataset.error = frame.isError;
     // A dashed line above tells of frames that are not here.
     node.dataset.gap = frame.leftOut > 0;
     node.title = frame.leftOut > 0 ? `${count(frame.leftOut)} frames before this one were left out` : '';
-    setText(cells.direction, ARROWS[frame.direction]);
-    setAttribute(cells.direction, 'aria-label', SPOKEN[frame.direction]);
+    setText(cells.direction, ARROWS[frame.direction] ?? '•');
+    setAttribute(cells.direction, 'aria-label', SPOKEN[frame.direction] ?? 'no frame');
     setText(cells.time, exactTime(frame.at));
     setText(cells.source, frame.source ?? '–');
     setText(cells.op, frame.label);
-    setText(cells.bytes, count(frame.bytes));
+    setText(cells.bytes, frame.bytes === undefined ? '' : count(frame.bytes));
     setText(cells.summary, frame.summary);
   }
 

@@ -1,4 +1,4 @@
-// The frames that the timeline has, oldest first, and which of them belong together.
+// The frames and incidents that the timeline has, oldest first, and which of them belong together.
 
 /** So many are kept here; the simulator keeps more, for the recording. */
 export const MOST = 5000;
@@ -26,8 +26,8 @@ export class Frames {
   /** Whether it was new; frames found later than their neighbours go where they belong. */
   add(frame) {
     let place = this.all.length;
-    while (place > 0 && this.all[place - 1].number > frame.number) place -= 1;
-    if (this.all[place - 1]?.number === frame.number) return false;
+    while (place > 0 && compared(this.all[place - 1], frame) > 0) place -= 1;
+    if (place > 0 && compared(this.all[place - 1], frame) === 0) return false;
     if (place === this.all.length) this.all.push(frame);
     else this.all.splice(place, 0, frame);
     this.characters += frame.text.length;
@@ -98,5 +98,7 @@ export class Frames {
     if (answers.length === 0) this.answers.delete(frame.address);
   }
 }
+
+const compared = (one, other) => one.number - other.number || one.turn - other.turn;
 
 const present = (list) => list.filter((item) => item !== undefined);

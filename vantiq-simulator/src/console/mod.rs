@@ -49,6 +49,7 @@ static FILES: &[(&str, &str, &str)] = &files![
     SCRIPT "framelist.js",
     SCRIPT "frames.js",
     SCRIPT "history.js",
+    SCRIPT "incident.js",
     SCRIPT "json.js",
     SCRIPT "keep.js",
     SCRIPT "keys.js",

@@ -16,7 +16,7 @@ export class Recording {
     this.button.disabled = true;
     say(place, 'Exporting…');
     try {
-      const blob = await this.api.download('/simulator/frames');
+      const blob = await this.api.download('/simulator/frames?events=true');
       const name = `recording-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}.jsonl`;
       offer(blob, name);
       say(place, `${name}, ${bytes(blob.size)}`);

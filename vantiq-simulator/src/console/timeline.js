@@ -1,4 +1,4 @@
-// The timeline of frames in both directions: the stream, the filter, pausing, and what is told about them.
+// The timeline of frames in both directions, and of what happens to links: the stream, the filter, pausing, and what is told about them.
 
 import { beforeNextPicture, byId, say, setText } from './dom.js';
 import { count, counted, time } from './format.js';
@@ -8,6 +8,7 @@ import { Follow } from './follow.js';
 import { Frame } from './frame.js';
 import { FrameList } from './framelist.js';
 import { Frames, MOST } from './frames.js';
+import { Incident } from './incident.js';
 import { Sampling } from './sampling.js';
 
 /** Frames a second that the simulator shall send at most; a person cannot read more. */
@@ -23,6 +24,8 @@ export class Timeline {
   #isNarrowed = false; // the simulator filters, so that what is wanted is not left out
   #youngest = 0; // number of the youngest frame that came
   #clearedAt = 0;
+  #youngestIncident = 0;
+  #clearedIncident = 0; // those behind the youngest frame come again
   #wasSampled = false;
 
   constructor(api) {
@@ -56,6 +59,8 @@ export class Timeline {
     this.#empty();
     this.#youngest = 0;
     this.#clearedAt = 0;
+    this.#youngestIncident = 0;
+    this.#clearedIncident = 0;
     say(byId('anew'), `The simulator was started anew at ${time(at)}; the timeline begins there.`);
     this.#announce('The simulator was started anew.');
     this.stream.reopen();
@@ -88,7 +93,7 @@ export class Timeline {
   }
 
   #path() {
-    const parameters = { follow: true, rate: RATE, last: this.#youngest > 0 ? MOST : BEFORE };
+    const parameters = { follow: true, events: true, rate: RATE, last: this.#youngest > 0 ? MOST : BEFORE };
     if (this.#isNarrowed) Object.assign(parameters, this.filter.parameters(), { last: BEFORE });
     // What a narrowed stream finds may be older than what came.
     const after = this.#isNarrowed ? this.#clearedAt : this.#youngest;
@@ -100,6 +105,7 @@ export class Timeline {
     const now = performance.now();
     const value = JSON.parse(text);
     if ('skipped' in value) this.#skipped(value.skipped, now);
+    else if ('incident' in value) this.#happened(new Incident(text, value));
     else this.#came(new Frame(text, value, this.#leftOut), now);
   }
 
@@ -117,6 +123,13 @@ export class Timeline {
     if (this.#isPaused) this.#missed += 1;
     this.#arrived.push(frame);
     if (this.#arrived.length > 2 * MOST) this.#arrived.splice(0, MOST);
+    this.take();
+  }
+
+  #happened(incident) {
+    if (incident.turn <= this.#clearedIncident) return;
+    this.#youngestIncident = Math.max(this.#youngestIncident, incident.turn);
+    this.#arrived.push(incident);
     this.take();
   }
 
@@ -203,6 +216,7 @@ export class Timeline {
 
   #clear() {
     this.#clearedAt = this.#youngest;
+    this.#clearedIncident = this.#youngestIncident;
     this.#empty();
   }
 
