@@ -297,11 +297,18 @@ impl Seat {
         self.session()
     }
 
-    /// The source no longer exists; gives the holder to send back to `connectExtension`.
+    /// The source no longer exists; gives the holder to send back to `connectExtension`. Of what it was there remain
+    /// who held or wanted it, for their links go on, and its faults, which [`Source`](crate::Source) ends.
     pub(crate) fn remove(&mut self) -> Option<u64> {
+        let link = self.suspend();
         self.existence = Existence::Removed;
+        self.configuration = Arc::new(json!({}));
         self.profile = Profile::default();
-        self.suspend()
+        let since = self.holder.as_ref().map(|_| SystemTime::now());
+        self.story = Story { since, ..Story::default() };
+        (self.sessions, self.notifications) = (0, 0);
+        self.tally = Tally::default();
+        link
     }
 
     /// Ends an open session, but not the hold on the source.
@@ -427,6 +434,19 @@ mod tests {
         assert_eq!(seat.admit(who(1, None), true), Admission::Refused(Refusal::UnknownSource));
         seat.configure(json!({}));
         assert_eq!(seat.admit(who(1, None), false), Admission::Admitted { evicted: None });
+    }
+
+    #[test]
+    fn what_is_created_again_has_no_past() {
+        let mut seat = Seat::existing(json!({"unit": "celsius"}));
+        seat.admit(who(1, None), false);
+        seat.judge(&Acknowledge::default(), Candidate { link: 1, number: 5, event: None });
+        seat.remove();
+        assert_eq!(seat.admit(who(1, None), false), Admission::Refused(Refusal::UnknownSource));
+        seat.configure(json!({}));
+        assert_eq!((seat.sessions, seat.notifications, seat.story.last_notification), (0, 0, None));
+        seat.admit(who(1, None), false);
+        assert_eq!(seat.sessions, 1);
     }
 
     #[test]

@@ -238,11 +238,18 @@ impl Source {
     /// The source no longer exists, until it is [configured](Self::configure) again. An attached connector
     /// is sent `reconnectRequired`.
     ///
+    /// The next source of this name is a new one: the counts begin again, and how the old one
+    /// [refused](Self::refuse), [acknowledged](Self::acknowledge), or was slow or silent is over. What it is to do can
+    /// be said from now on, before it exists. The [`notifications`](Self::notifications) of the old one stay.
+    ///
     /// # Errors
     ///
     /// As [`publish`](Self::publish), except that nobody needs to be attached.
     pub async fn remove(&self) -> Result<(), SimulatorError> {
-        self.send_reconnect_required(self.change(Seat::remove)).await
+        let holder = self.change(Seat::remove);
+        // Then only, so that nobody who was refused is let in between. And before the message, which may be held up.
+        self.end_faults();
+        self.send_reconnect_required(holder).await
     }
 
     /// Activates or deactivates the source. A connector that is attached to one that is deactivated is sent
@@ -456,6 +463,25 @@ impl Source {
                 self.happened(world, Happening::Healed(what));
             }
         });
+    }
+
+    /// Ends what lasts, as far as it is the business of this source alone.
+    fn end_faults(&self) {
+        self.accept();
+        if self.look(|seat| seat.acknowledge().is_some()) {
+            self.acknowledge_as_server();
+        }
+        if !self.shares_its_link() {
+            let _ = self.speak(); // without a link there is nothing to end
+        }
+    }
+
+    fn shares_its_link(&self) -> bool {
+        self.shared.read(|world| {
+            let link = world.registry.find(&self.name).and_then(Seat::link);
+            let mut others = world.registry.existing().filter(|(name, _)| *name != &*self.name);
+            link.is_some() && others.any(|(_, seat)| seat.link() == link)
+        })
     }
 
     fn happened(&self, world: &mut World, what: Happening) {

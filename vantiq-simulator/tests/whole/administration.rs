@@ -1,7 +1,9 @@
 //! What an administrator does to a source (PROTOCOL sections 6 and 9).
 
+use std::time::Duration;
+
 use serde_json::json;
-use vantiq_simulator::{Refusal, SimulatorErrorKind};
+use vantiq_simulator::{Acknowledge, Refusal, SimulatorErrorKind};
 
 use crate::client::{Client, connect, notification, simulator};
 
@@ -77,6 +79,45 @@ async fn a_removed_source_is_refused_until_it_is_created_again() {
     source.configure(json!({})).await.expect("nobody needs to be attached");
     client.send(connect("thermostat", Some("secret"))).await;
     assert_eq!(client.next().await["op"], "configureExtension");
+}
+
+#[tokio::test]
+async fn faults_and_counts_go_with_their_source() {
+    let simulator = simulator().await;
+    let source = simulator.source("thermostat");
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    source.acknowledge(Acknowledge::Nothing);
+    client.notify("thermostat", json!(1)).await;
+    source.wait_notifications(1).await.expect("it comes");
+    source.refuse(Refusal::NoAssociatedStream);
+    source.slow_down(Duration::from_hours(1)).expect("there is a link");
+    source.remove().await.expect("it is attached");
+    assert_eq!(client.next().await["op"], "reconnectRequired", "it is not held up");
+
+    source.configure(json!({})).await.expect("nobody needs to be attached");
+    assert_eq!((source.sessions(), source.notification_count()), (0, 0));
+    client.send(connect("thermostat", Some("secret"))).await;
+    assert_eq!(client.next().await["op"], "configureExtension");
+    client.notify("thermostat", json!(2)).await;
+    assert_eq!(client.next().await["status"], 200);
+    assert_eq!((source.sessions(), source.notification_count()), (1, 1));
+    assert_eq!(source.notifications().len(), 2, "what is recorded stays");
+}
+
+#[tokio::test]
+async fn what_a_source_is_to_do_can_be_said_before_it_exists() {
+    let simulator = simulator().await;
+    let mut client = Client::validated(&simulator).await;
+    for name in ["thermostat", "new"] {
+        let source = simulator.source(name);
+        source.remove().await.expect("nobody needs to be attached");
+        source.refuse_times(1, Refusal::NoAssociatedStream);
+        source.configure(json!({})).await.expect("nobody needs to be attached");
+        client.send(connect(name, Some("secret"))).await;
+        assert_eq!(client.next().await["status"], 400, "{name}");
+        client.send(connect(name, Some("secret"))).await;
+        assert_eq!(client.next().await["op"], "configureExtension", "{name}");
+    }
 }
 
 #[tokio::test]

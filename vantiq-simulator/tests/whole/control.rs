@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use vantiq_simulator::Simulator;
+use vantiq_simulator::{Refusal, Simulator};
 
 use crate::client::{Client, End, connect, simulator};
 use crate::rest_client::{Answer, AnswerLines, bare, request};
@@ -322,6 +322,28 @@ async fn faults_are_inflicted_and_end() {
     let (cut, end) = tokio::join!(inflict(&simulator, json!({"fault": "cut"})), client.end());
     cut.ok();
     assert_eq!(end, End::Close(1000));
+}
+
+#[tokio::test]
+async fn deleting_a_source_heals_what_is_its_alone() {
+    let simulator = simulator().await;
+    let (boiler, thermostat) = (simulator.source("boiler"), simulator.source("thermostat"));
+    boiler.configure(json!({})).await.expect("nobody needs to be attached");
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    client.send(connect("boiler", None)).await;
+    client.next().await;
+    boiler.stop_reading().expect("there is a link");
+    thermostat.refuse(Refusal::NotActive);
+    thermostat.remove().await.expect("there is a link");
+    assert_eq!(state(&simulator).await["pace"], "deaf", "the link is that of the boiler, too");
+    boiler.remove().await.expect("there is a link");
+
+    let told = frames(&simulator, "events=true").await.rest().await;
+    let healed: Vec<_> =
+        told.iter().filter(|line| line["event"] == "healed").map(|line| &line["what"]).collect();
+    assert_eq!(healed, ["refuse", "pace"]);
+    boiler.configure(json!({})).await.expect("nobody needs to be attached");
+    assert_eq!(state(&simulator).await["pace"], "normal");
 }
 
 #[tokio::test]
