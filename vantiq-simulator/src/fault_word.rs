@@ -121,6 +121,27 @@ pub enum AcknowledgeWord {
 }
 
 impl Fault {
+    /// Whether its numbers do anything.
+    ///
+    /// # Errors
+    ///
+    /// What to write instead, in words that both requests and options have.
+    pub fn check(&self) -> Result<(), &'static str> {
+        match self {
+            Self::Slow { ms: 0 } => Err("`ms` is 0; write 1 or more, the milliseconds for each message"),
+            Self::Refuse { times: Some(0), .. } => {
+                Err("`times` is 0; write 1 or more, or leave it out to refuse until that is healed")
+            }
+            Self::Acknowledge { what: AcknowledgeWord::Delayed, ms: None | Some(0), .. } => {
+                Err("`delayed` needs `ms`; write 1 or more, the milliseconds until the acknowledgement")
+            }
+            Self::Acknowledge { every: Some(0), .. } => {
+                Err("`every` is 0; write 1 or more, of how many notifications one is treated so")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// To acknowledge by this policy, as far as it has words.
     pub(crate) fn of_policy(policy: &Acknowledge) -> Self {
         let (what, (delay, every)) = (AcknowledgeWord::of(policy), policy_numbers(policy));
@@ -251,6 +272,23 @@ mod tests {
         ] {
             let complaint = read(text).expect_err("it is a mistake");
             assert!(complaint.contains(words), "{text}: {complaint}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_do_nothing_are_told() {
+        for (text, words) in [
+            (r#"{"fault":"slow","ms":0}"#, "`ms` is 0; write 1 or more"),
+            (r#"{"fault":"refuse","times":0}"#, "`times` is 0; write 1 or more, or leave it out"),
+            (r#"{"fault":"acknowledge","what":"delayed"}"#, "`delayed` needs `ms`"),
+            (r#"{"fault":"acknowledge","what":"delayed","ms":0}"#, "`delayed` needs `ms`"),
+            (r#"{"fault":"acknowledge","what":"omit","every":0}"#, "`every` is 0; write 1 or more"),
+        ] {
+            let complaint = read(text).expect("it has all members").check().expect_err("it does nothing");
+            assert!(complaint.starts_with(words), "{text}: {complaint}");
+        }
+        for text in [r#"{"fault":"slow","ms":1}"#, r#"{"fault":"acknowledge","what":"error"}"#] {
+            assert_eq!(read(text).expect("it has all members").check(), Ok(()), "{text}");
         }
     }
 

@@ -1,9 +1,11 @@
 //! Does to a source what is asked for, and ends it.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use serde_json::Value;
 use tracing::info;
 
 use super::in_force::InForce;
@@ -20,8 +22,7 @@ pub(super) async fn inflict(
     (State(door), Path(name)): Named,
     body: Bytes,
 ) -> Result<Json, RestError> {
-    let fault = serde_json::from_value(json(&body)?);
-    let fault: Fault = fault.map_err(|error| RestError::invalid(format!("This is no fault: {error}.")))?;
+    let fault = read(json(&body)?)?;
     exists(&door, &name)?;
     info!(source = name, ?fault, "a fault on purpose");
     let inflicted = inflict_on(&source(&door, &name), fault).await;
@@ -30,6 +31,13 @@ pub(super) async fn inflict(
         _ => RestError::of_source(&name, "fault", &error),
     })?;
     Ok(in_force(&door, &name))
+}
+
+fn read(fault: Value) -> Result<Fault, RestError> {
+    let invalid = |why: &dyn Display| RestError::invalid(format!("This is no fault: {why}."));
+    let fault: Fault = serde_json::from_value(fault).map_err(|error| invalid(&error))?;
+    fault.check().map_err(|why| invalid(&why))?;
+    Ok(fault)
 }
 
 /// Ends whatever lasts, and answers with what is in force then.

@@ -34,6 +34,9 @@ pub(super) enum ProgramError {
     Refused { code: String, message: String },
     #[error(transparent)]
     Input(#[from] InputError),
+    /// What does nothing, and what to write instead.
+    #[error("{0}")]
+    Fault(&'static str),
     #[error(transparent)]
     Recording(#[from] RecordingError),
     #[error("cannot write {file}")]
@@ -59,7 +62,7 @@ impl ProgramError {
             // Such as `| head`, which has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Refused { .. } | Self::Save { .. } | Self::Output(_) | Self::Signals(_) => Exit::NotDone,
-            Self::Url { .. } | Self::Input(_) | Self::Recording(_) => Exit::Usage,
+            Self::Url { .. } | Self::Input(_) | Self::Fault(_) | Self::Recording(_) => Exit::Usage,
             Self::NothingListens { .. }
             | Self::Unreachable { .. }
             | Self::TokenRefused { .. }
@@ -75,7 +78,7 @@ impl ProgramError {
             Self::Output(_) => None,
             Self::TokenRefused { .. } => Some("token-refused"),
             Self::OtherServer { .. } => Some("other-server"),
-            Self::Url { .. } | Self::Input(_) | Self::Recording(_) => Some("usage"),
+            Self::Url { .. } | Self::Input(_) | Self::Fault(_) | Self::Recording(_) => Some("usage"),
             Self::NothingListens { .. } | Self::Unreachable { .. } | Self::Gone { .. } => Some("unreachable"),
             Self::Save { .. } | Self::Signals(_) => Some("failed"),
         }

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use vantiq_simulator::{AcknowledgeWord, CutWord, Fault as Request, RefusalWord};
@@ -82,7 +81,7 @@ enum Kind {
         #[arg(long = "as", value_enum, value_name = "KIND", default_value_t = RefusalWord::AlreadyConnected)]
         kind: RefusalWord,
         /// So many times; until it is healed, if absent
-        #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+        #[arg(long)]
         times: Option<usize>,
     },
     /// Acknowledge in another way
@@ -96,8 +95,7 @@ enum Kind {
         #[arg(long, required_if_eq("what", "delayed"))]
         ms: Option<u64>,
         /// How many get one status (merged), or every which gets none (omit) or an error (error; all, if absent)
-        #[arg(long, value_parser = clap::value_parser!(u64).range(1..),
-            required_if_eq_any([("what", "merged"), ("what", "omit")]))]
+        #[arg(long, required_if_eq_any([("what", "merged"), ("what", "omit")]))]
         every: Option<u64>,
     },
     /// Tell the connector to attach again, by reconnectRequired
@@ -115,11 +113,7 @@ enum Kind {
 impl Fault {
     pub(super) fn run(&self) -> Result<Exit, ProgramError> {
         let (word, source, body) = self.kind.request();
-        let sent = self.place.remote().and_then(|remote| match &body {
-            Some(fault) => remote.fault(source, fault),
-            None => remote.heal(source),
-        });
-        let in_force = tell_error(sent, self.json)?;
+        let in_force = tell_error(self.send(source, body.as_ref()), self.json)?;
         if self.json {
             json_line(&json!({"done": word, "source": source, "inForce": in_force}))?;
         } else {
@@ -127,6 +121,15 @@ impl Fault {
             writeln!(people(), "{}: {word}{}", plain(source), plain(&afterwards))?;
         }
         Ok(Exit::Done)
+    }
+
+    fn send(&self, source: &str, body: Option<&Request>) -> Result<Value, ProgramError> {
+        body.map_or(Ok(()), Request::check).map_err(ProgramError::Fault)?;
+        let remote = self.place.remote()?;
+        match body {
+            Some(fault) => remote.fault(source, fault),
+            None => remote.heal(source),
+        }
     }
 }
 

@@ -121,3 +121,22 @@ async fn without_a_link_there_is_nothing_to_cut() {
     assert!(error["error"]["message"].is_string(), "{error}");
     assert!(told.err.contains("no connector is attached"), "{}", told.err);
 }
+
+#[tokio::test]
+async fn numbers_that_do_nothing_are_a_usage_error() {
+    let (program, _connector) = Program::with_thermostat().await;
+    for (arguments, words) in [
+        (&["slow", "thermostat", "--ms", "0"][..], "`ms` is 0; write 1 or more"),
+        (&["refuse", "thermostat", "--times", "0"], "`times` is 0; write 1 or more"),
+        (&["ack", "thermostat", "delayed"], "--ms <MS>"),
+        (&["ack", "thermostat", "delayed", "--ms", "0"], "`delayed` needs `ms`"),
+        (&["ack", "thermostat", "merged", "--every", "0"], "`every` is 0; write 1 or more"),
+    ] {
+        let told = program.ask(&[&["fault"], arguments].concat()).await;
+        assert_eq!(told.code, Some(2), "{arguments:?}: {told:?}");
+        assert!(told.err.contains(words), "{arguments:?}: {}", told.err);
+    }
+    let told = program.ask(&["fault", "slow", "thermostat", "--ms", "0", "--json"]).await;
+    let error: Value = serde_json::from_str(&told.out).expect("it is JSON");
+    assert_eq!(error["error"]["code"], "usage");
+}

@@ -292,8 +292,10 @@ async fn faults_are_inflicted_and_end() {
     let simulator = simulator().await;
     let refused = inflict(&simulator, json!({"fault": "cut"})).await;
     assert_eq!(refused.error(), (400, "com.accessg2.ag2rs.streams.source.not_found"));
-    let refused = inflict(&simulator, json!({"fault": "dance"})).await;
-    assert_eq!(refused.error(), (400, "io.vantiq.resource.invalid"));
+    for nonsense in [json!({"fault": "dance"}), json!({"fault": "slow", "ms": 0})] {
+        let refused = inflict(&simulator, nonsense).await;
+        assert_eq!(refused.error(), (400, "io.vantiq.resource.invalid"));
+    }
 
     let mut client = Client::attached(&simulator, "thermostat").await;
     inflict(&simulator, json!({"fault": "acknowledge", "what": "error"})).await.ok();
