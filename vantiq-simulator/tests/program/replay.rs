@@ -131,3 +131,14 @@ async fn an_empty_file_is_a_usage_error() {
     assert_eq!((told.code, told.out.as_str()), (Some(2), ""));
     assert_eq!(told.err, format!("vantiq-simulator: {path} has no frames; {hint}\n"));
 }
+
+#[tokio::test]
+async fn a_recording_of_a_connector_alone_is_a_usage_error() {
+    let (program, _connector) = Program::with_thermostat().await;
+    let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/idle.jsonl");
+    assert_eq!(program.ask(&["tap", "--no-follow", "--save", path]).await.code, Some(0));
+    let told = outcome(command(&["replay", path])).await;
+    assert_eq!((told.code, told.out.as_str()), (Some(2), ""));
+    let start = format!("vantiq-simulator: {path} has neither publishes nor queries, ");
+    assert!(told.err.starts_with(&start) && told.err.lines().count() == 1, "{}", told.err);
+}

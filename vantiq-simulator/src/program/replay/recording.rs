@@ -74,6 +74,9 @@ enum Problem {
     Line { line: usize, why: String },
     #[error(" has no frames")]
     Empty,
+    /// Frames, but of connectors alone.
+    #[error(" has neither publishes nor queries, and there is nothing else to replay")]
+    Idle,
 }
 
 /// A line of `tap`, as far as it matters here. The message is read where it is needed: that of others may have what no
@@ -147,13 +150,17 @@ impl Recording {
     /// # Errors
     ///
     /// The first line that makes no sense. Those that are no business of applications may have anything in them. And
-    /// that there are no frames at all, which is no recording but a slip.
+    /// that nothing was done that could be done again: whoever replays that believes to have tested something.
     pub(super) fn read(text: &str) -> Result<Self, RecordingError> {
         let mut reader = Reader::default();
         for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
             reader.take(number, line).map_err(|why| Problem::Line { line: number, why })?;
         }
-        if reader.has_frames { Ok(reader.recording) } else { Err(Problem::Empty.into()) }
+        match (reader.has_frames, reader.recording.steps.is_empty()) {
+            (false, _) => Err(Problem::Empty.into()),
+            (true, true) => Err(Problem::Idle.into()),
+            (true, false) => Ok(reader.recording),
+        }
     }
 
     /// Sends all of it to one source.
@@ -283,6 +290,7 @@ impl RecordingError {
         match self.problem {
             Problem::Line { .. } => "",
             Problem::Empty => "write some with `vantiq-simulator tap --no-follow --save FILE`",
+            Problem::Idle => "save them with `vantiq-simulator tap` where something is published or queried",
         }
     }
 }
@@ -356,7 +364,12 @@ mod tests {
         let text = json!({"number": 1, "at": 1, "direction": "received", "text": "Vantiq-Ping"});
         let acknowledgement =
             json!({"at": 1, "direction": "sent", "status": 200, "message": {"status": 200}});
-        assert_eq!(read(&[notification, text, acknowledgement]), Ok(Recording::default()));
+        let mut lines = vec![notification, text, acknowledgement];
+        let nothing = "r.jsonl has neither publishes nor queries, and there is nothing else to replay";
+        assert_eq!(read(&lines), Err(nothing.to_owned()));
+        lines.push(sent(2, "publish", None, &json!("p")));
+        let steps = vec![Step::Publish(request(4, 2.0, json!("p")))];
+        assert_eq!(read(&lines), Ok(Recording { steps }));
     }
 
     #[test]
