@@ -226,9 +226,9 @@ impl Registry {
         }
     }
 
-    /// The sources that the link holds, or asked for last.
+    /// The sources that the link holds, held until it was evicted, or asked for last.
     pub(crate) fn sources_of(&self, link: u64) -> Vec<Arc<str>> {
-        let of = self.seats.iter().filter(|(_, seat)| seat.link() == Some(link));
+        let of = self.seats.iter().filter(|(_, seat)| seat.knows(link));
         of.map(|(name, _)| Arc::clone(name)).collect()
     }
 

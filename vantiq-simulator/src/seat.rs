@@ -23,6 +23,8 @@ pub(crate) struct Seat {
     pub(crate) profile: Profile,
     pub(crate) story: Story,
     holder: Option<Holder>,
+    /// The links that lost it to another one and have not ended yet.
+    evicted: Vec<u64>,
     /// Who asked last, whatever came of it: the one to talk to while nobody holds the source.
     applicant: Option<Applicant>,
     /// `connectExtension`s accepted so far.
@@ -147,6 +149,7 @@ impl Default for Seat {
             profile: Profile::default(),
             story: Story::default(),
             holder: None,
+            evicted: Vec::new(),
             applicant: None,
             sessions: 0,
             notifications: 0,
@@ -249,6 +252,11 @@ impl Seat {
         holder.or_else(|| self.applicant.as_ref().map(|who| who.link))
     }
 
+    /// Whether the source is the link's business: it is the one to talk to, or was the holder's until it was evicted.
+    pub(crate) fn knows(&self, link: u64) -> bool {
+        self.link() == Some(link) || self.evicted.contains(&link)
+    }
+
     /// Whether the link holds the source, in session or not.
     pub(crate) fn is_held_by(&self, link: u64) -> bool {
         self.holder.as_ref().is_some_and(|holder| holder.who.link == link)
@@ -323,6 +331,7 @@ impl Seat {
         let ended = self.session() == Some(link);
         self.stamped(|seat| seat.holder.take_if(|holder| holder.who.link == link));
         self.applicant.take_if(|who| who.link == link);
+        self.evicted.retain(|evicted| *evicted != link);
         ended
     }
 
@@ -357,7 +366,9 @@ impl Seat {
         self.story.configuration_error = None;
         let link = who.link;
         let before = self.holder.replace(Holder { who, session: Session::Open });
-        before.map(|holder| holder.who.link).filter(|before| *before != link)
+        let evicted = before.map(|holder| holder.who.link).filter(|before| *before != link);
+        self.evicted.extend(evicted);
+        evicted
     }
 }
 
@@ -374,8 +385,9 @@ mod tests {
         let mut seat = Seat::existing(json!({}));
         seat.admit(who(1, Some("s")), false);
         assert_eq!(seat.admit(who(2, Some("s")), false), Admission::Admitted { evicted: Some(1) });
+        assert!(seat.knows(1), "it has not ended yet");
         assert!(!seat.link_lost(1), "the old link has nothing to lose any more");
-        assert_eq!(seat.session(), Some(2));
+        assert_eq!((seat.session(), seat.knows(1), seat.knows(2)), (Some(2), false, true));
     }
 
     #[test]

@@ -274,6 +274,17 @@ async fn incidents_stand_where_they_happened_for_those_who_ask() {
 }
 
 #[tokio::test]
+async fn the_end_of_an_evicted_link_names_its_source() {
+    let simulator = simulator().await;
+    let mut following = frames(&simulator, "events=true&follow=true&source=thermostat").await;
+    let mut old = Client::attached(&simulator, "thermostat").await;
+    let _new = Client::attached(&simulator, "thermostat").await;
+    old.end().await;
+    let ended = following.find(|line| line["event"] == "linkEnded").await;
+    assert_eq!((&ended["link"], &ended["sources"]), (&json!(1), &json!(["thermostat"])));
+}
+
+#[tokio::test]
 async fn a_violation_says_nothing_secret_and_not_too_much() {
     let simulator = simulator().await;
     let mut client = Client::validated(&simulator).await;
