@@ -429,11 +429,11 @@ def faults(console: Console) -> None:
     console.tab('faults')
     now = console('#faults-now')
     expect(now).to_have_text('Nothing is out of order.')
-    for pace in ['deaf', 'slow', 'silent']:
+    for pace, shown in [('deaf', 'deaf'), ('slow', 'slow, a message every 200 ms'), ('silent', 'silent')]:
         button = console(f'[data-fault={pace}]')
         button.click()
         expect(button).to_have_attribute('aria-pressed', 'true')
-        expect(now).to_have_text(pace)
+        expect(now).to_have_text(shown)
         console('#heal').click()
         expect(button).to_have_attribute('aria-pressed', 'false')
         expect(now).to_have_text('Nothing is out of order.')
@@ -445,7 +445,7 @@ def faults(console: Console) -> None:
     console('#refuse-as').select_option('no-stream')
     console('#refuse-times').fill('1')
     console('[data-fault=refuse]').click()
-    expect(now).to_have_text('refusing: no-stream')
+    expect(now).to_have_text('refuses with no-stream, once more')
     expect(console('[data-fault=refuse]')).to_have_attribute('aria-pressed', 'true')
     a_session_later(console, lambda: console('[data-fault=cut]').click())
     expect(now).to_have_text('Nothing is out of order.')
@@ -455,7 +455,7 @@ def faults(console: Console) -> None:
     console.view('source')
     console('#refuse-times').fill('')
     console('[data-fault=refuse]').click()
-    expect(now).to_have_text('refusing: no-stream')
+    expect(now).to_have_text('refuses with no-stream')
     console('#heal').click()
     expect(now).to_have_text('Nothing is out of order.')
 
@@ -492,8 +492,9 @@ def a_session_later(console: Console, act) -> None:
 
 def acknowledgements(console: Console) -> None:
     console.tab('faults')
-    for what, shown in [('everything', 'everything'), ('nothing', 'nothing'), ('delayed', 'delayed'), ('error', 'error'),
-                        ('merged', 'merged'), ('omit', 'omit'), ('notifications', None)]:
+    for what, shown in [('everything', 'everything'), ('nothing', 'nothing'), ('delayed', 'delayed by 20 ms'),
+                        ('error', 'error, 1 of 10'), ('merged', 'merged, 10 together'), ('omit', 'omit, 1 of 10'),
+                        ('notifications', None)]:
         console('#acknowledge-what').select_option(what)
         expect(console('#acknowledge-ms')).to_be_visible(visible=what == 'delayed')
         expect(console('#acknowledge-every')).to_be_visible(visible=what in ('error', 'merged', 'omit'))
@@ -503,7 +504,7 @@ def acknowledgements(console: Console) -> None:
     console('#acknowledge-what').select_option('delayed')
     console('#acknowledge-ms').fill('150')
     console('[data-fault=acknowledge]').click()
-    expect(console('#faults-now')).to_have_text('acknowledges: delayed')
+    expect(console('#faults-now')).to_have_text('acknowledges: delayed by 150 ms')
     order('publish {"target": 17}')
     console.view('timeline')
     console('#filter-text').fill('accepted 17.0')

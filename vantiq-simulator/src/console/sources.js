@@ -81,7 +81,7 @@ class Entry {
     setText(parts.state, source.state);
     parts.state.dataset.state = source.state;
     setText(parts.since, sinceOf(source));
-    say(parts.faults, faultsOf(source).join(', '));
+    say(parts.faults, faultsOf(source).join('; ')); // they have commas in them
     say(parts.wrong, wrongOf(source));
     parts.wrong.dataset.past = isPast(source);
   }
@@ -100,10 +100,25 @@ function wrongOf({ configurationError, lastRefusal }) {
 export const isPast = ({ state, since, configurationError, lastRefusal }) =>
   configurationError === null && state === 'connected' && lastRefusal !== null && lastRefusal.at <= since;
 
-/** What is out of order on purpose. */
-export function faultsOf({ pace, refusing, acknowledge }) {
-  const faults = pace === 'normal' ? [] : [pace];
-  if (refusing !== null) faults.push(`refusing: ${refusing}`);
-  if (acknowledge !== 'notifications') faults.push(`acknowledges: ${acknowledge}`);
+/** What is out of order on purpose, with its numbers, in the words of the program's `sources`. */
+export function faultsOf(source) {
+  const { pace, refusing, acknowledge } = source;
+  const faults = pace === 'normal' ? [] : [`${pace}${paceOf(source)}`];
+  if (refusing !== null) faults.push(`refuses with ${refusing}${timesOf(source)}`);
+  if (acknowledge !== 'notifications') faults.push(`acknowledges: ${acknowledge}${policyOf(source)}`);
   return faults;
+}
+
+const paceOf = ({ paceMs }) => (paceMs === null ? '' : `, a message every ${count(paceMs)} ms`);
+
+function timesOf({ refusingTimes }) {
+  if (refusingTimes === null) return '';
+  return refusingTimes === 1 ? ', once more' : `, ${count(refusingTimes)} times more`;
+}
+
+function policyOf({ acknowledge, acknowledgeMs, acknowledgeEvery }) {
+  if (acknowledgeEvery !== null) {
+    return acknowledge === 'merged' ? `, ${count(acknowledgeEvery)} together` : `, 1 of ${count(acknowledgeEvery)}`;
+  }
+  return acknowledgeMs === null ? '' : ` by ${count(acknowledgeMs)} ms`;
 }
