@@ -83,6 +83,8 @@ pub(super) struct Writer {
     pending: Pending,
     /// When what is in the inbox or pending is to be written at the latest.
     due: Option<Instant>,
+    /// Whether anything was in the inbox last time: then it is looked into again, without being told.
+    looks_again: bool,
     trouble: Option<Trouble>,
     live: Live,
     /// Only where the file could not be read at the start.
@@ -114,7 +116,8 @@ impl Writer {
             Err(error) => (None, Some(Trouble { error, retry_at, missed: 0 })),
         };
         let due = trouble.as_ref().map(|trouble: &Trouble| trouble.retry_at);
-        Self { place, ops_rx, inbox, file, pending: Pending::default(), due, trouble, live, late }
+        let (pending, looks_again) = (Pending::default(), false);
+        Self { place, ops_rx, inbox, file, pending, due, looks_again, trouble, live, late }
     }
 
     /// Writes until it is told to close, or nobody is left who could tell it anything.
@@ -215,10 +218,14 @@ impl Writer {
                 }
             }
             // Only what is written shows that the file takes more.
-            OutboxSync::Interval | OutboxSync::Always | OutboxSync::Never => self.accept(inserts),
+            OutboxSync::Interval | OutboxSync::Always | OutboxSync::Never => {
+                self.look();
+                self.accept(inserts);
+            }
         }
         let now = Instant::now();
         if self.due.is_some_and(|at| at <= now) {
+            self.look();
             // Whoever it concerns was told, or will be when there is something to accept.
             let _ = self.commit(now);
         } else if self.due.is_none() && (looks || !self.pending.is_empty()) {
@@ -226,9 +233,15 @@ impl Writer {
         }
     }
 
-    /// Takes what is in the inbox, to be written next. Returns whether there was anything.
-    fn look(&mut self, came: Option<Came>) -> bool {
-        let Some(Came { entered, released }) = came else { return false };
+    /// Takes what is in the inbox, to be written next; before anything else is entered, for each record names the
+    /// oldest that is there.
+    fn look(&mut self) {
+        let came = self.inbox.take();
+        self.looks_again = came.is_some();
+        self.put(came.unwrap_or_default());
+    }
+
+    fn put(&mut self, Came { entered, released }: Came) {
         for Key { source, number } in released {
             self.live.remove(&source, number);
             self.pending.remove(number);
@@ -236,7 +249,6 @@ impl Writer {
         for (number, Entered { source, draft }) in entered {
             self.enter(number, &source, &draft);
         }
-        true
     }
 
     /// Writes them, then hands them over.
@@ -288,18 +300,15 @@ impl Writer {
         }
     }
 
-    /// Writes what is in the inbox and pending, where the file can be used or it is time to try that again.
+    /// Writes what is pending, where the file can be used or it is time to try that again.
     fn commit(&mut self, now: Instant) -> Result<(), StoreError> {
-        let came = self.inbox.take();
-        let has_come = self.look(came);
         if let Some(trouble) = &self.trouble
             && (now < trouble.retry_at || self.is_unread())
         {
             self.due = Some(trouble.retry_at);
             return Err(trouble.error.clone());
         }
-        // What has come may go on coming.
-        let look_at = has_come.then_some(now + self.place.interval);
+        let look_at = self.looks_again.then_some(now + self.place.interval);
         if self.pending.is_empty() && self.trouble.is_none() {
             self.due = look_at;
             return Ok(());
@@ -398,8 +407,8 @@ impl Writer {
         if let Some(trouble) = &mut self.trouble {
             trouble.retry_at = Instant::now();
         }
-        let came = self.inbox.take_last();
-        self.look(came);
+        let last = self.inbox.take_last();
+        self.put(last.unwrap_or_default());
         if !self.pending.is_empty() {
             // It was logged.
             let _ = self.commit(Instant::now());

@@ -1,7 +1,10 @@
 //! A file that cannot be read at the start, but later.
 
 use super::{policies::*, *};
-use crate::delivery::store::durable::{record::carve, trials::Disk};
+use crate::{
+    Delivery,
+    delivery::store::durable::{record::carve, trials::Disk},
+};
 
 fn in_memory(sync: OutboxSync) -> StoreSettings {
     StoreSettings { sync, on_error: OutboxOnError::Memory, ..settings(Path::new("outbox")) }
@@ -47,4 +50,18 @@ async fn what_was_left_can_still_be_carved_after_that() {
     store.close().await;
     let frames: Vec<_> = carve(&disk.content()).into_values().map(|record| record.frame).collect();
     assert_eq!(frames, ["old", "new"]);
+}
+
+/// Each record says which others had been removed when it came, be they removed with the same transaction.
+#[tokio::test]
+async fn what_was_over_before_others_came_is_not_carved() {
+    let disk = Disk::default();
+    let store = on(&disk, settings(Path::new("outbox")));
+    let a = outbox(&store, "a");
+    push(&a, "over").await;
+    a.pop().expect("it is stored").resolve(Ok(Delivery::Acknowledged));
+    push(&a, "new").await;
+    let frames: Vec<_> = carve(&disk.content()).into_values().map(|record| record.frame).collect();
+    assert_eq!(frames, ["new"]);
+    store.close().await;
 }
