@@ -11,7 +11,7 @@ pub enum OutboxSync {
     #[default]
     Always,
     /// Every 100 ms, all that came meanwhile at once; `notify` waits for nothing but a sync that
-    /// is under way. What was accepted within
+    /// is under way, and for what becomes of a file that could not be used. What was accepted within
     /// that time can be lost with the process; the file stays whole. What is delivered sooner is never
     /// written.
     Interval,

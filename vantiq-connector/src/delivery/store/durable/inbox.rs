@@ -92,7 +92,7 @@ impl Inbox {
     /// No number up to this one is given any more.
     pub(super) fn skip_to(&self, last: u64) {
         let mut content = self.lock();
-        content.next = content.next.max(last + 1);
+        content.next = content.next.max(last.saturating_add(1));
     }
 
     /// Lets notifications enter until they are [taken](Self::take).
@@ -103,17 +103,14 @@ impl Inbox {
     /// What is in it. Nothing enters any more. Where there was nothing, the writer will be told of the next; else it
     /// is to look again by itself.
     pub(super) fn take(&self) -> Option<Came> {
-        let mut content = self.lock();
-        content.is_open = false;
-        let came = std::mem::take(&mut content.came);
-        content.is_announced = !came.is_empty();
-        content.is_announced.then_some(came)
+        self.lock().take()
     }
 
     /// The same for the last time.
     pub(super) fn take_last(&self) -> Option<Came> {
-        self.lock().is_over = true;
-        self.take()
+        let mut content = self.lock();
+        content.is_over = true;
+        content.take()
     }
 
     fn announce(&self, mut content: MutexGuard<'_, Content>) {
@@ -130,6 +127,13 @@ impl Inbox {
 }
 
 impl Content {
+    fn take(&mut self) -> Option<Came> {
+        self.is_open = false;
+        let came = std::mem::take(&mut self.came);
+        self.is_announced = !came.is_empty();
+        self.is_announced.then_some(came)
+    }
+
     const fn number(&mut self) -> u64 {
         let number = self.next;
         self.next += 1;

@@ -10,8 +10,8 @@ use super::record::Record;
 pub(super) struct Pending {
     inserts: BTreeMap<u64, Record>,
     removes: BTreeSet<u64>,
-    /// Whether some of it may have been written: a transaction that fails may have become durable.
-    uncertain: bool,
+    /// What has no higher number may have been written: a transaction that fails may have become durable.
+    uncertain: Option<u64>,
 }
 
 impl Pending {
@@ -20,7 +20,7 @@ impl Pending {
     }
 
     pub(super) fn remove(&mut self, number: u64) {
-        if self.inserts.remove(&number).is_none() || self.uncertain {
+        if self.inserts.remove(&number).is_none() || self.uncertain >= Some(number) {
             self.removes.insert(number);
         }
     }
@@ -47,7 +47,7 @@ impl Pending {
 
     /// The removals by themselves, where the rest cannot be written now.
     pub(super) fn only_removes(&mut self) -> Self {
-        Self { inserts: BTreeMap::new(), removes: std::mem::take(&mut self.removes), uncertain: false }
+        Self { inserts: BTreeMap::new(), removes: std::mem::take(&mut self.removes), uncertain: None }
     }
 
     /// They could not be written, either.
@@ -59,8 +59,9 @@ impl Pending {
         *self = Self::default();
     }
 
+    /// A transaction with all of it failed.
     pub(super) fn not_written(&mut self) {
-        self.uncertain = true;
+        self.uncertain = self.uncertain.max(self.inserts.last_key_value().map(|(last, _)| *last));
     }
 }
 
@@ -92,6 +93,9 @@ mod tests {
         pending.insert(record(1));
         pending.not_written();
         pending.remove(1);
+        // It came after that.
+        pending.insert(record(2));
+        pending.remove(2);
         assert!(!pending.has_inserts());
         assert_eq!(pending.removes().collect::<Vec<_>>(), [1]);
     }

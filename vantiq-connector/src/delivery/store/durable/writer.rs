@@ -120,7 +120,7 @@ impl Writer {
         Self { place, ops_rx, inbox, file, pending, due, looks_again, trouble, live, late }
     }
 
-    /// Writes until it is told to close, or nobody is left who could tell it anything.
+    /// Writes until it is told to close.
     pub(super) fn run(mut self) {
         loop {
             self.open_inbox();
@@ -324,11 +324,7 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                let mut retry_at = now;
-                if self.file.is_none() {
-                    self.pending.not_written();
-                    retry_at += self.place.retry;
-                }
+                let retry_at = if self.file.is_some() { now } else { now + self.place.retry };
                 self.due = Some(retry_at.max(now + self.place.interval));
                 self.failed(error.clone(), retry_at);
                 Err(error)
@@ -347,9 +343,11 @@ impl Writer {
             file
         };
         let result = file.commit(&self.pending).map_err(|fault| self.place.error(&fault));
-        if result.is_err() && file.is_sound() {
+        match &result {
+            Ok(()) => {}
             // It was merely too much.
-            self.commit_removes(&file)?;
+            Err(_) if file.is_sound() => self.commit_removes(&file)?,
+            Err(_) => self.pending.not_written(),
         }
         self.file = Some(file).filter(StoreFile::is_sound);
         result
@@ -421,6 +419,13 @@ impl Writer {
             info!(%file, kept, "notifications are kept in the outbox file for the next start");
         }
         unwritten
+    }
+}
+
+impl Drop for Writer {
+    /// Nothing enters any more, be it that a panic has ended the writer.
+    fn drop(&mut self) {
+        drop(self.inbox.take_last());
     }
 }
 
