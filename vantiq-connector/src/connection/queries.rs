@@ -4,7 +4,8 @@
 //! handler; only what is not answered at once gets a task of its own. There are as many runners as the runtime has threads, so
 //! a handler that computes for long, or blocks its thread, holds up no other query while any thread is free. They
 //! are started, and woken, by whoever brings the queries, who does not block: what a task starts itself may be tied to
-//! its thread. One that was started stays until the session ends, for to start it costs as much as a query.
+//! its thread. One stays until the session ends, for to start it costs as much as a query; others end when there is
+//! nothing to do, or the sources of a large machine would keep more of them than there are queries.
 
 use std::{
     collections::VecDeque,
@@ -96,7 +97,7 @@ impl Queries {
 }
 
 impl Queue {
-    /// The next query for a runner, which ends where there will be none.
+    /// The next query for a runner, which ends where there will be none, or another one waits for it.
     async fn next(&self) -> Option<QueryCall> {
         loop {
             let mut arrived = pin!(self.arrived.notified());
@@ -105,7 +106,7 @@ impl Queue {
                 if let Some(call) = waiting.calls.pop_front() {
                     return Some(call);
                 }
-                if waiting.is_closed {
+                if waiting.is_closed || waiting.idle > 0 {
                     waiting.runners -= 1;
                     return None;
                 }
@@ -202,5 +203,28 @@ mod tests {
         timeout(Duration::from_secs(30), queries.wait()).await.expect("any four of them meet");
         let mut answers = Vec::new();
         assert_eq!(replies_rx.recv_many(&mut answers, QUERIES + 1).await, QUERIES);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn queries_one_by_one_and_after_the_close_are_answered() {
+        let (_handler_tx, handler_rx) = watch::channel(Handler::Ready(Arc::new(Meeting(Barrier::new(1)))));
+        let context = SourceContext::unconnected(Options::default());
+        let callee = Arc::new(Callee { context, handler_rx, abandon: CancellationToken::new() });
+        for _ in 0..100 {
+            let (replies, mut replies_rx) = mpsc::channel(10);
+            let queries = Queries::new();
+            for _ in 0..10 {
+                queries.answer(call(&callee, replies.clone()));
+                timeout(Duration::from_secs(30), replies_rx.recv()).await.expect("it is answered");
+            }
+            assert!(queries.tasks.len() <= 2, "runners are used again");
+            queries.answer(call(&callee, replies.clone()));
+            queries.close();
+            queries.answer(call(&callee, replies));
+            timeout(Duration::from_secs(30), queries.wait()).await.expect("no runner stays");
+            assert!(queries.is_empty());
+            let mut answers = Vec::new();
+            assert_eq!(replies_rx.recv_many(&mut answers, 3).await, 2);
+        }
     }
 }

@@ -227,6 +227,13 @@ struct Run {
     stages: Stages,
 }
 
+impl Drop for Run {
+    /// Were its task to panic, nobody else would let the runners end.
+    fn drop(&mut self) {
+        self.stages.queries.close();
+    }
+}
+
 impl Run {
     #[expect(clippy::manual_async_fn, reason = "that would have room for its arguments twice")]
     fn run(mut self, previous: Option<Ending>) -> impl Future<Output = ()> + Send {
