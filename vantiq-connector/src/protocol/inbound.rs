@@ -27,7 +27,8 @@ pub enum Inbound {
     },
     /// A question to the source.
     Query {
-        /// Where the answers go; without it nobody can be answered. One of more than 256 bytes counts as none.
+        /// Where the answers go; without it nobody can be answered. One that is spelled with more than 256 bytes counts
+        /// as none.
         reply_address: Option<ReplyAddress>,
         /// `object`: any JSON value, `null` where absent.
         object: Payload,

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::ReplyAddress;
 
 /// The `messageHeaders` of a message, of which only the reply address means something. Those that are no object have
-/// none: they must not cost the message.
+/// none: they must not cost the message. What does is a name or a number that cannot be read, or an address given twice.
 #[derive(Debug, Default)]
 pub(super) struct MessageHeaders {
     pub(super) reply_address: Option<ReplyAddress>,
