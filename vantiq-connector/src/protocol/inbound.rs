@@ -97,7 +97,7 @@ pub enum DecodeError {
 
 /// The members of a message that mean something to a connector; all others are skipped.
 #[derive(Deserialize)]
-struct Envelope<'a> {
+struct Envelope<'a, H> {
     #[serde(borrow, default)]
     op: Option<Text<'a>>,
     #[serde(default)]
@@ -107,10 +107,18 @@ struct Envelope<'a> {
     #[serde(borrow, default)]
     body: Option<&'a RawValue>,
     #[serde(rename = "messageHeaders", default)]
-    message_headers: MessageHeaders,
+    message_headers: H,
     // Parsed apart and only where wanted: headers of an odd shape must not cost the message.
     #[serde(borrow, default)]
     headers: Option<&'a RawValue>,
+}
+
+impl<'a> Envelope<'a, IgnoredAny> {
+    /// The same, as if there were no headers.
+    fn without_headers(self) -> Envelope<'a, MessageHeaders> {
+        let Self { op, status, object, body, headers, .. } = self;
+        Envelope { op, status, object, body, message_headers: MessageHeaders::default(), headers }
+    }
 }
 
 /// A text that is copied only where it holds escapes. An `Option<Cow>` would be copied always.
@@ -148,8 +156,10 @@ impl Inbound {
         if frame.trim_ascii_start().first() != Some(&b'{') {
             return Err(DecodeError::Json { line: 1, column: 1 });
         }
-        let envelope: Envelope<'_> =
-            json(frame).map_err(|error| DecodeError::Json { line: error.line(), column: error.column() })?;
+        let envelope: Envelope<'_, MessageHeaders> = json(frame)
+            // Headers that cannot be read must not cost the message.
+            .or_else(|_| json(frame).map(Envelope::without_headers))
+            .map_err(|error| DecodeError::Json { line: error.line(), column: error.column() })?;
         let object = || Payload::of_frame(frame, envelope.object);
         let Some(Text(op)) = envelope.op else {
             return match envelope.status {
@@ -291,6 +301,11 @@ mod tests {
     fn members_of_an_odd_type_that_mean_nothing_to_us_are_ignored() {
         let text = r#"{"op":"publish","isSystemResource":null,"resourceId":7,"headers":"x","messageHeaders":[1],"object":"text"}"#;
         assert_eq!(decode(text).unwrap(), Inbound::Publish { object: payload(&json!("text")) });
+        let twice = r#"{"REPLY_ADDR_HEADER":"a","REPLY_ADDR_HEADER":"b"}"#;
+        for headers in [twice, r#"{"\ud800":1}"#, r#""\ud800""#, "1e999"] {
+            let text = format!(r#"{{"op":"publish","messageHeaders":{headers},"object":1}}"#);
+            assert_eq!(decode(&text).unwrap(), Inbound::Publish { object: payload(&json!(1)) }, "{headers}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::ReplyAddress;
 
 /// The `messageHeaders` of a message, of which only the reply address means something. Those that are no object have
-/// none: they must not cost the message. What does is a name or a number that cannot be read, or an address given twice.
+/// none.
 #[derive(Debug, Default)]
 pub(super) struct MessageHeaders {
     pub(super) reply_address: Option<ReplyAddress>,
@@ -99,7 +99,7 @@ mod tests {
         {
             assert_eq!(reply_address(json), None, "{json}");
         }
-        for address in ["null", "7", "{}", r#"["x"]"#] {
+        for address in ["null", "7", "{}", r#"["x"]"#, r#""\ud800""#] {
             assert_eq!(reply_address(&format!(r#"{{"REPLY_ADDR_HEADER":{address}}}"#)), None, "{address}");
         }
     }
