@@ -60,6 +60,15 @@ impl World {
     pub(crate) fn happened(&mut self, link: Option<u64>, sources: Vec<Arc<str>>, what: Happening) {
         self.incidents.push(self.recording.next_number() - 1, link, sources, what);
     }
+
+    /// Gives a link an order; one that has ended does not need it any more.
+    pub(crate) fn order(&mut self, link: u64, order: Order) {
+        let Some(handle) = self.links.get_mut(&link) else { return };
+        if let Order::Pace(pace) = order {
+            handle.pace = pace;
+        }
+        let _ = handle.orders.send(order);
+    }
 }
 
 impl Shared {
@@ -142,15 +151,9 @@ impl Shared {
         }
     }
 
-    /// Gives a link an order; one that has ended does not need it any more.
+    /// Gives a link an order, see [`World::order`].
     pub(crate) fn order(&self, link: u64, order: Order) {
-        self.change(|world| {
-            let Some(handle) = world.links.get_mut(&link) else { return };
-            if let Order::Pace(pace) = order {
-                handle.pace = pace;
-            }
-            let _ = handle.orders.send(order);
-        });
+        self.change(|world| world.order(link, order));
     }
 
     /// Tells of changes from now on.

@@ -434,18 +434,18 @@ impl Source {
     }
 
     fn pace(&self, pace: Pace) -> Result<(), SimulatorError> {
-        let link = self.link()?;
-        let before = self.shared.read(|world| world.links.get(&link).map(|handle| handle.pace));
-        self.shared.order(link, Order::Pace(pace));
-        let what = match pace {
-            Pace::Silent => Happening::Inflicted(Fault::Silent),
-            Pace::NotReading => Happening::Inflicted(Fault::Deaf),
-            Pace::Slow(pause) => Happening::Inflicted(Fault::Slow { ms: milliseconds(pause) }),
-            Pace::Normal if before == Some(Pace::Normal) => return Ok(()),
-            Pace::Normal => Happening::Healed(Lasting::Pace),
-        };
-        self.shared.change(|world| self.happened(world, what));
-        Ok(())
+        self.shared.change(|world| self.set_pace(world, pace)).ok_or_else(|| self.no_session())
+    }
+
+    /// Gives the link a pace, and notes that as a fault or as the end of one; `None` where there is no link.
+    fn set_pace(&self, world: &mut World, pace: Pace) -> Option<()> {
+        let link = world.registry.find(&self.name).and_then(Seat::link)?;
+        let before = world.links.get(&link)?.pace;
+        if let Some(what) = change_of_pace(before, pace) {
+            self.happened(world, what);
+        }
+        world.order(link, Order::Pace(pace));
+        Some(())
     }
 
     /// Changes what is noted as a fault.
@@ -514,6 +514,17 @@ impl Source {
             .wait(awaited, |world| world.registry.find(&self.name).is_some_and(&look).then_some(()))
             .await
     }
+}
+
+/// What that is to be noted as, if it is anything.
+fn change_of_pace(before: Pace, pace: Pace) -> Option<Happening> {
+    Some(match pace {
+        Pace::Silent => Happening::Inflicted(Fault::Silent),
+        Pace::NotReading => Happening::Inflicted(Fault::Deaf),
+        Pace::Slow(pause) => Happening::Inflicted(Fault::Slow { ms: milliseconds(pause) }),
+        Pace::Normal if before == Pace::Normal => return None,
+        Pace::Normal => Happening::Healed(Lasting::Pace),
+    })
 }
 
 /// Whole ones, as faults are asked for.

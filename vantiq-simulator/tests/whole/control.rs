@@ -1,6 +1,7 @@
 //! The control interface, as the console and the program's commands use it.
 
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use vantiq_simulator::{Refusal, Simulator};
@@ -271,6 +272,29 @@ async fn incidents_stand_where_they_happened_for_those_who_ask() {
         let told = frames(&simulator, wanted).await.rest().await;
         assert_eq!(told.len(), number, "{wanted}: {told:?}");
     }
+}
+
+#[tokio::test]
+async fn what_two_heal_at_once_is_healed_once() {
+    const TIMES: usize = 500;
+    let simulator = simulator().await;
+    let _client = Client::attached(&simulator, "thermostat").await;
+    let source = simulator.source("thermostat");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                source.speak().expect("there is a link");
+            }
+        });
+        for _ in 0..TIMES {
+            source.slow_down(Duration::from_millis(1)).expect("there is a link");
+            source.speak().expect("there is a link");
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let told = frames(&simulator, "events=true").await.rest().await;
+    assert_eq!(told.iter().filter(|line| line["event"] == "healed").count(), TIMES);
 }
 
 #[tokio::test]
