@@ -39,12 +39,12 @@ pub(crate) enum Outgoing {
 }
 
 /// What a link is told from outside.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Order {
     Cut(Cut),
     Pace(Pace),
-    /// Wait with no acknowledgement any more.
-    AcknowledgeNow,
+    /// Wait with no acknowledgement of this source any more, except behind those of others.
+    AcknowledgeNow(Arc<str>),
 }
 
 /// What a link does with its socket.
@@ -188,9 +188,10 @@ impl Link {
     async fn obey(&mut self, order: Order) -> Flow {
         match order {
             Order::Cut(cut) => return Flow::Break(Ending::Cut(cut)),
-            Order::AcknowledgeNow => {
+            Order::AcknowledgeNow(source) => {
                 let now = Instant::now();
-                self.later.iter_mut().for_each(|late| late.due = now);
+                let of_source = self.later.iter_mut().filter(|late| late.source.as_ref() == Some(&source));
+                of_source.for_each(|late| late.due = now);
             }
             Order::Pace(pace) => {
                 self.settle().await;

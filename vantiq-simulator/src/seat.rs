@@ -306,7 +306,7 @@ impl Seat {
     }
 
     /// The source no longer exists; gives the holder to send back to `connectExtension`. Of what it was there remain
-    /// who held or wanted it, for their links go on, and its faults, which [`Source`](crate::Source) ends.
+    /// who held or wanted it, for their links go on, and its faults, which [`Source`](crate::Source) ends with it.
     pub(crate) fn remove(&mut self) -> Option<u64> {
         let link = self.suspend();
         self.existence = Existence::Removed;

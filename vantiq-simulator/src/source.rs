@@ -246,9 +246,12 @@ impl Source {
     ///
     /// As [`publish`](Self::publish), except that nobody needs to be attached.
     pub async fn remove(&self) -> Result<(), SimulatorError> {
-        let holder = self.change(Seat::remove);
-        // Then only, so that nobody who was refused is let in between. And before the message, which may be held up.
-        self.end_faults();
+        // In one step: nobody who was refused is let in between, and the next source keeps the faults that it is given.
+        // And before the message, which may be held up.
+        let holder = self.shared.change(|world| {
+            self.end_faults(world);
+            world.registry.seat(&self.name).remove()
+        });
         self.send_reconnect_required(holder).await
     }
 
@@ -278,11 +281,7 @@ impl Source {
 
     /// Refuses no more.
     pub fn accept(&self) {
-        self.heal(Lasting::Refusal, |seat| {
-            let was_refused = seat.refusals.peek().is_some();
-            seat.refusals.always(None);
-            was_refused
-        });
+        self.shared.change(|world| self.end_refusals(world));
     }
 
     /// How this source acknowledges from now on, instead of how the server does.
@@ -290,14 +289,10 @@ impl Source {
         self.inflict(Fault::of_policy(&acknowledge), |seat| seat.set_acknowledge(acknowledge));
     }
 
-    /// Acknowledges as the server does again. Acknowledgements that were [delayed](Acknowledge::Delayed) come now.
+    /// Acknowledges as the server does again. Acknowledgements that were [delayed](Acknowledge::Delayed) come now, those
+    /// behind one of another source on the same link with that one.
     pub fn acknowledge_as_server(&self) {
-        self.heal(Lasting::Policy, |seat| {
-            let had_its_own = seat.acknowledge().is_some();
-            seat.acknowledge_as_server();
-            had_its_own
-        });
-        let _ = self.order(Order::AcknowledgeNow); // without a link none waits
+        self.shared.change(|world| self.end_policy(world));
     }
 
     /// How many `connectExtension`s were accepted so far.
@@ -358,7 +353,8 @@ impl Source {
     /// [`NoSession`](crate::SimulatorErrorKind::NoSession) when there is no link,
     /// [`Deadline`](crate::SimulatorErrorKind::Deadline) when it does not end in time.
     pub async fn cut(&self, cut: Cut) -> Result<(), SimulatorError> {
-        let link = self.order(Order::Cut(cut))?;
+        let link = self.link()?;
+        self.shared.order(link, Order::Cut(cut));
         let awaited = format!("the link of `{}` to end", self.name);
         self.shared.wait(awaited, |world| (!world.links.contains_key(&link)).then_some(())).await
     }
@@ -427,19 +423,13 @@ impl Source {
         SimulatorError::no_session(&self.name)
     }
 
-    fn order(&self, order: Order) -> Result<u64, SimulatorError> {
-        let link = self.link()?;
-        self.shared.order(link, order);
-        Ok(link)
-    }
-
     fn pace(&self, pace: Pace) -> Result<(), SimulatorError> {
         self.shared.change(|world| self.set_pace(world, pace)).ok_or_else(|| self.no_session())
     }
 
     /// Gives the link a pace, and notes that as a fault or as the end of one; `None` where there is no link.
     fn set_pace(&self, world: &mut World, pace: Pace) -> Option<()> {
-        let link = world.registry.find(&self.name).and_then(Seat::link)?;
+        let link = self.link_in(world)?;
         let before = world.links.get(&link)?.pace;
         if let Some(what) = change_of_pace(before, pace) {
             self.happened(world, what);
@@ -456,37 +446,51 @@ impl Source {
         });
     }
 
-    /// Changes what is noted as the end of a fault where `change` says that there was one.
-    fn heal(&self, what: Lasting, change: impl FnOnce(&mut Seat) -> bool) {
-        self.shared.change(|world| {
-            if change(world.registry.seat(&self.name)) {
-                self.happened(world, Happening::Healed(what));
-            }
-        });
+    fn end_refusals(&self, world: &mut World) {
+        let refusals = &mut world.registry.seat(&self.name).refusals;
+        let was_refused = refusals.peek().is_some();
+        refusals.always(None);
+        if was_refused {
+            self.happened(world, Happening::Healed(Lasting::Refusal));
+        }
+    }
+
+    fn end_policy(&self, world: &mut World) {
+        let seat = world.registry.seat(&self.name);
+        let had_its_own = seat.acknowledge().is_some();
+        seat.acknowledge_as_server();
+        if had_its_own {
+            self.happened(world, Happening::Healed(Lasting::Policy));
+        }
+        // Without a link none waits.
+        if let Some(link) = self.link_in(world) {
+            world.order(link, Order::AcknowledgeNow(Arc::clone(&self.name)));
+        }
     }
 
     /// Ends what lasts, as far as it is the business of this source alone.
-    fn end_faults(&self) {
-        self.accept();
-        if self.look(|seat| seat.acknowledge().is_some()) {
-            self.acknowledge_as_server();
+    fn end_faults(&self, world: &mut World) {
+        self.end_refusals(world);
+        if world.registry.seat(&self.name).acknowledge().is_some() {
+            self.end_policy(world);
         }
-        if !self.shares_its_link() {
-            let _ = self.speak(); // without a link there is nothing to end
+        if !self.shares_its_link(world) {
+            let _ = self.set_pace(world, Pace::Normal); // without a link there is nothing to end
         }
     }
 
-    fn shares_its_link(&self) -> bool {
-        self.shared.read(|world| {
-            let link = world.registry.find(&self.name).and_then(Seat::link);
-            let mut others = world.registry.existing().filter(|(name, _)| *name != &*self.name);
-            link.is_some() && others.any(|(_, seat)| seat.link() == link)
-        })
+    fn shares_its_link(&self, world: &World) -> bool {
+        let link = self.link_in(world);
+        let mut others = world.registry.existing().filter(|(name, _)| *name != &*self.name);
+        link.is_some() && others.any(|(_, seat)| seat.link() == link)
+    }
+
+    fn link_in(&self, world: &World) -> Option<u64> {
+        world.registry.find(&self.name).and_then(Seat::link)
     }
 
     fn happened(&self, world: &mut World, what: Happening) {
-        let link = world.registry.find(&self.name).and_then(Seat::link);
-        world.happened(link, vec![Arc::clone(&self.name)], what);
+        world.happened(self.link_in(world), vec![Arc::clone(&self.name)], what);
     }
 
     async fn send(&self, link: u64, outgoing: Outgoing) -> Result<(), SimulatorError> {

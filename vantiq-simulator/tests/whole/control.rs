@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use vantiq_simulator::{Refusal, Simulator};
+use vantiq_simulator::{Acknowledge, Refusal, Simulator};
 
 use crate::client::{Client, End, connect, simulator};
 use crate::rest_client::{Answer, AnswerLines, bare, request};
@@ -381,6 +381,28 @@ async fn deleting_a_source_heals_what_is_its_alone() {
     assert_eq!(healed, ["refuse", "pace"]);
     boiler.configure(json!({})).await.expect("nobody needs to be attached");
     assert_eq!(state(&simulator).await["pace"], "normal");
+}
+
+#[tokio::test]
+async fn healing_a_source_leaves_what_others_on_its_link_delay() {
+    let simulator = simulator().await;
+    let (thermostat, boiler) = (simulator.source("thermostat"), simulator.source("boiler"));
+    boiler.configure(json!({})).await.expect("nobody needs to be attached");
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    client.send(connect("boiler", None)).await;
+    client.next().await;
+    for source in [&thermostat, &boiler] {
+        source.acknowledge(Acknowledge::Delayed(Duration::from_hours(1)));
+        client.notify(source.name(), json!({})).await;
+        source.wait_notifications(1).await.expect("it comes");
+    }
+    thermostat.acknowledge_as_server();
+    assert_eq!(client.next().await["status"], 200);
+    boiler.publish(json!({})).await.expect("it is attached");
+    assert_eq!(client.next().await["op"], "publish", "the boiler has not acknowledged");
+    boiler.remove().await.expect("it is attached");
+    let told = [client.next().await, client.next().await];
+    assert!(told.iter().any(|message| message["status"] == 200), "{told:?}");
 }
 
 #[tokio::test]
