@@ -358,8 +358,10 @@ impl Registry {
                 reply(&Status::failure(400, "io.vantiq.sourcemgr.request.timeout", &what))
             }
             Ok((source, _)) => {
-                if status != 100 {
-                    self.seat(&source).story.configuration_error = configuration_error;
+                let seat = self.seat(&source);
+                // An answer from before says nothing of the present configuration, nor of a source created anew.
+                if status != 100 && seat.session() == Some(link) {
+                    seat.story.configuration_error = configuration_error;
                 }
                 let is_acknowledged = *self.policy(&source) == Acknowledge::Everything;
                 let acknowledgement = is_acknowledged.then(|| {

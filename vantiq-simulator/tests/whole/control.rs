@@ -84,6 +84,28 @@ async fn a_refusal_is_shown_until_the_source_is_healed() {
     assert_eq!(client.next().await["op"], "configureExtension");
 }
 
+fn unusable_configuration() -> Value {
+    json!({
+        "messageCode": "vantiq.connector.configuration",
+        "messageTemplate": "cannot use it: {0}",
+        "parameters": ["missing field `unit`"],
+    })
+}
+
+#[tokio::test]
+async fn a_late_answer_says_nothing_of_the_configuration_of_a_new_source() {
+    let simulator = simulator().await;
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    let source = simulator.source("thermostat");
+    let pending = source.start_query(json!({})).await.expect("it is attached");
+    let query = client.next().await;
+    source.remove().await.expect("it is attached");
+    source.configure(json!({})).await.expect("nobody needs to be attached");
+    client.answer(&query, 400, unusable_configuration()).await;
+    pending.await.expect("it is answered");
+    assert_eq!(state(&simulator).await["configurationError"], json!(null));
+}
+
 #[tokio::test]
 async fn a_configuration_that_a_connector_cannot_use_shows_in_its_answers() {
     let simulator = simulator().await;
@@ -91,12 +113,7 @@ async fn a_configuration_that_a_connector_cannot_use_shows_in_its_answers() {
     let source = simulator.source("thermostat");
     let pending = source.start_query(json!({})).await.expect("it is attached");
     let query = client.next().await;
-    let error = json!({
-        "messageCode": "vantiq.connector.configuration",
-        "messageTemplate": "cannot use it: {0}",
-        "parameters": ["missing field `unit`"],
-    });
-    client.answer(&query, 400, error).await;
+    client.answer(&query, 400, unusable_configuration()).await;
     pending.await.expect("it is answered");
     assert_eq!(state(&simulator).await["configurationError"], "cannot use it: missing field `unit`");
 
