@@ -252,9 +252,10 @@ impl Seat {
         holder.or_else(|| self.applicant.as_ref().map(|who| who.link))
     }
 
-    /// Whether the source is the link's business: it is the one to talk to, or was the holder's until it was evicted.
+    /// Whether the source is the link's business: it holds it, held it until it was evicted, or asked for it last.
     pub(crate) fn knows(&self, link: u64) -> bool {
-        self.link() == Some(link) || self.evicted.contains(&link)
+        let asked_last = self.applicant.as_ref().is_some_and(|who| who.link == link);
+        self.is_held_by(link) || asked_last || self.evicted.contains(&link)
     }
 
     /// Whether the link holds the source, in session or not.

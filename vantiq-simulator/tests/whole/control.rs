@@ -326,6 +326,19 @@ async fn the_end_of_an_evicted_link_names_its_source() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_refused_link_names_the_source_that_is_taken() {
+    let simulator = simulator().await;
+    let mut following = frames(&simulator, "events=true&follow=true&source=thermostat").await;
+    let _holder = Client::attached(&simulator, "thermostat").await;
+    let mut refused = Client::validated(&simulator).await;
+    refused.send(connect("thermostat", Some("another"))).await;
+    assert_eq!(refused.next().await["status"], 400);
+    refused.close().await;
+    let ended = following.find(|line| line["event"] == "linkEnded").await;
+    assert_eq!((&ended["link"], &ended["sources"]), (&json!(2), &json!(["thermostat"])));
+}
+
+#[tokio::test]
 async fn a_violation_says_nothing_secret_and_not_too_much() {
     let simulator = simulator().await;
     let mut client = Client::validated(&simulator).await;
