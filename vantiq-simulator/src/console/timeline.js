@@ -121,15 +121,19 @@ export class Timeline {
     this.#leftOut = 0;
     this.#youngest = Math.max(this.#youngest, frame.number);
     if (this.#isPaused) this.#missed += 1;
-    this.#arrived.push(frame);
-    if (this.#arrived.length > 2 * MOST) this.#arrived.splice(0, MOST);
-    this.take();
+    this.#arrive(frame);
   }
 
   #happened(incident) {
     if (incident.turn <= this.#clearedIncident) return;
     this.#youngestIncident = Math.max(this.#youngestIncident, incident.turn);
-    this.#arrived.push(incident);
+    this.#arrive(incident);
+  }
+
+  #arrive(row) {
+    this.#arrived.push(row);
+    // While it is paused, nothing takes them.
+    if (this.#arrived.length > 2 * MOST) this.#arrived.splice(0, MOST);
     this.take();
   }
 
