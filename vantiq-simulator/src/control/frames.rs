@@ -76,6 +76,8 @@ struct Reader {
 /// What is looked at in one go.
 struct Batch {
     entries: Vec<Entry>,
+    /// Number of the last of them or, where there is none, of the last that is forgotten.
+    last: u64,
     /// How many frames before them are forgotten.
     forgotten: u64,
     incidents: Vec<Incident>,
@@ -159,9 +161,8 @@ impl Reader {
             Some(rate) => (SAMPLE, budget(rate)),
             None => (BATCH, usize::MAX),
         };
-        let Batch { entries, forgotten, incidents } = self.batch(before, batch);
-        // Where there is none, what was there is forgotten.
-        self.at = entries.last().map_or(self.at.max(self.end), |last| last.number);
+        let Batch { entries, last, forgotten, incidents } = self.batch(before, batch);
+        self.at = last;
         self.incident = incidents.last().map_or(self.incident, |last| last.number);
         if self.at >= self.end {
             self.incident = self.incident.max(self.last_incident);
@@ -191,11 +192,13 @@ impl Reader {
         let (after, incident, wants_incidents) = (self.at, self.incident, self.wanted.events);
         self.door.shared.read(|world| {
             let entries: Vec<_> = world.recording.between(after, before).take(most).cloned().collect();
-            let forgotten = entries.first().map_or(0, |first| first.number - after - 1);
+            // Where there is none, all are forgotten: the youngest, too, where it alone is beyond the limit.
+            let youngest = after.max(world.recording.next_number().min(before) - 1);
+            let forgotten = entries.first().map_or(youngest, |first| first.number - 1) - after;
+            let last = entries.last().map_or(youngest, |last| last.number);
             // Incidents behind later frames have their turn with those.
-            let last = entries.last().map_or(before - 1, |last| last.number);
             let incidents = world.incidents.between(incident, last).filter(|_| wants_incidents);
-            Batch { forgotten, incidents: incidents.cloned().collect(), entries }
+            Batch { last, forgotten, incidents: incidents.cloned().collect(), entries }
         })
     }
 

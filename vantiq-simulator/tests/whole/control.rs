@@ -252,6 +252,22 @@ async fn who_comes_back_is_told_of_the_gap() {
 }
 
 #[tokio::test]
+async fn a_follower_passes_over_what_is_too_large_to_be_kept() {
+    let simulator =
+        Simulator::builder().any_source(true).recording_limit(1).start().await.expect("a free port");
+    let mut client = Client::attached(&simulator, "thermostat").await;
+    let mut following = frames(&simulator, "after=1&follow=true").await;
+    assert_eq!(following.next().await, Some(json!({"skipped": 3})));
+    client.notify("thermostat", json!({})).await;
+    client.next().await;
+    let mut skipped = 0;
+    while skipped < 2 {
+        skipped += following.next().await.and_then(|line| line["skipped"].as_u64()).expect("it goes on");
+    }
+    assert_eq!(skipped, 2);
+}
+
+#[tokio::test]
 async fn incidents_stand_where_they_happened_for_those_who_ask() {
     let simulator = simulator().await;
     let mut following = frames(&simulator, "events=true&follow=true").await;
