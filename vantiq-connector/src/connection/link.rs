@@ -174,7 +174,8 @@ impl<'a> Link<'a> {
     async fn turn(&mut self) -> LinkEnd {
         self.validate();
         let context = self.context;
-        // Made once, for each turn waits for them: to queue up for both anew costs a tenth of a turn.
+        // Made once, for each turn waits for them: to queue up for both anew takes 2 % of a query that comes
+        // alone.
         let mut stopped = pin!(context.stop.cancelled());
         let mut reconnect = pin!(context.reconnect.notified());
         let mut wake = pin!(sleep_until(Instant::now()));

@@ -4,8 +4,8 @@
 //! handler; only what is not answered at once gets a task of its own. There are as many runners as the runtime has threads, so
 //! a handler that computes for long, or blocks its thread, holds up no other query while any thread is free. They
 //! are started, and woken, by whoever brings the queries, who does not block: what a task starts itself may be tied to
-//! its thread. One stays until the session ends, for to start it costs as much as a query; others end when there is
-//! nothing to do, or the sources of a large machine would keep more of them than there are queries.
+//! its thread. One stays until the session ends, for to start it takes a tenth of a query that comes alone; others end
+//! when there is nothing to do, or the sources of a large machine would keep more of them than there are queries.
 
 use std::{
     collections::VecDeque,
