@@ -145,8 +145,27 @@ impl Fault {
     /// To acknowledge by this policy, as far as it has words.
     pub(crate) fn of_policy(policy: &Acknowledge) -> Self {
         let (what, (delay, every)) = (AcknowledgeWord::of(policy), policy_numbers(policy));
-        let ms = delay.map(|delay| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
-        Self::Acknowledge { what, ms, every }
+        Self::Acknowledge { what, ms: delay.map(milliseconds), every }
+    }
+
+    /// To be as slow as this.
+    pub(crate) fn slow(pause: Duration) -> Self {
+        Self::Slow { ms: milliseconds(pause) }
+    }
+}
+
+/// Whole ones, as faults are asked for.
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl CutWord {
+    pub(crate) fn of(cut: Cut) -> Self {
+        match cut {
+            Cut::Close => Self::Close,
+            Cut::Abort => Self::Abort,
+            Cut::MidFrame => Self::Midframe,
+        }
     }
 }
 
@@ -294,6 +313,9 @@ mod tests {
 
     #[test]
     fn what_is_in_force_has_the_word_that_it_was_asked_for_by() {
+        for word in [CutWord::Close, CutWord::Abort, CutWord::Midframe] {
+            assert_eq!(CutWord::of(word.into()), word);
+        }
         for word in [Notifications, Everything, Nothing, Delayed, Error, Merged, Omit] {
             assert_eq!(AcknowledgeWord::of(&word.policy(None, None)), word);
             assert_eq!(AcknowledgeWord::of(&word.policy(Some(1), Some(2))), word);

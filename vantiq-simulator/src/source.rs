@@ -525,15 +525,10 @@ fn change_of_pace(before: Pace, pace: Pace) -> Option<Happening> {
     Some(match pace {
         Pace::Silent => Happening::Inflicted(Fault::Silent),
         Pace::NotReading => Happening::Inflicted(Fault::Deaf),
-        Pace::Slow(pause) => Happening::Inflicted(Fault::Slow { ms: milliseconds(pause) }),
+        Pace::Slow(pause) => Happening::Inflicted(Fault::slow(pause)),
         Pace::Normal if before == Pace::Normal => return None,
         Pace::Normal => Happening::Healed(Lasting::Pace),
     })
-}
-
-/// Whole ones, as faults are asked for.
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The next notification of a source, which is then handed out.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::since_1970;
-use crate::cut::{Cut, Ending};
+use crate::cut::Ending;
 use crate::fault_word::{CutWord, Fault};
 use crate::incident::{Happening, Incident, Lasting};
 
@@ -75,9 +75,7 @@ fn ended(ending: &Ending) -> Event<'static> {
     let (why, code, how) = match ending {
         Ending::ClosedByConnector { code } => ("closedByConnector", *code, None),
         Ending::Lost => ("lost", None, None),
-        Ending::Cut(Cut::Close) => ("cut", None, Some(CutWord::Close)),
-        Ending::Cut(Cut::Abort) => ("cut", None, Some(CutWord::Abort)),
-        Ending::Cut(Cut::MidFrame) => ("cut", None, Some(CutWord::Midframe)),
+        Ending::Cut(cut) => ("cut", None, Some(CutWord::of(*cut))),
         Ending::Idle => ("idle", None, None),
         Ending::Oversized => ("oversized", None, None),
         Ending::Stopped => ("stopped", None, None),
@@ -90,6 +88,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cut::Cut;
 
     #[test]
     fn an_incident_says_what_it_is() {
