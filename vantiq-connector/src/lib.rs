@@ -26,6 +26,7 @@ pub mod internals {
     pub use crate::delivery::outbox_trials;
     pub use crate::{fuzzing, pieces};
 }
+mod packed;
 #[cfg(any(test, feature = "internals"))]
 #[doc(hidden)]
 pub mod pieces;

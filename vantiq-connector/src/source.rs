@@ -2,7 +2,6 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -10,6 +9,7 @@ use crate::{
     HealthError, NotShared, NotifyError, Receipt, ServerConfig, SourceState, SourceStatus,
     context::{Scope, SourceContext},
     delivery::Draft,
+    packed::packed,
     polling,
     scratch::with_scratch,
 };
@@ -113,7 +113,7 @@ impl Source {
             match text.len() {
                 size if size > max => Err(NotifyError::TooLarge { size, max }),
                 // It may wait for long, so it takes no more room than it has to.
-                _ => Ok(Bytes::copy_from_slice(text)),
+                _ => Ok(packed(text)),
             }
         })?;
         // What cannot be told by the clock never comes.
