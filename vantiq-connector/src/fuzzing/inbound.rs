@@ -113,7 +113,9 @@ fn shown(message: &Inbound) {
     let says = |text: &Option<String>| text.as_deref().is_some_and(|text| text.contains(super::CANARY));
     let is_named = match message {
         Inbound::Unknown { op } => op.contains(super::CANARY),
-        Inbound::Query { reply_address: Some(address), .. } => address.as_json().contains(super::CANARY),
+        Inbound::Query { reply_address: Some(address), .. } => {
+            String::from_utf8_lossy(address.as_bytes()).contains(super::CANARY)
+        }
         Inbound::Status(status) => says(&status.request_id),
         _ => false,
     };

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::JsonArray;
+use super::{JsonArray, Payload};
 
 /// Why serialising what a message is made of, but for the payload, cannot fail.
 const SERIALISES: &str = "texts, numbers and valid JSON always serialise";
@@ -38,10 +38,17 @@ impl<'a> Object<'a> {
         Ok(Self { text })
     }
 
-    /// A member that is an object with one member.
-    pub(super) fn nested<T: Serialize + ?Sized>(self, name: &str, inner: &str, value: &T) -> Self {
+    /// A member that is JSON text already.
+    pub(super) fn payload(self, name: &str, payload: &Payload) -> Self {
         let text = self.name(name);
-        Object::open(text).member(inner, value).close();
+        text.extend_from_slice(payload.as_bytes());
+        Self { text }
+    }
+
+    /// A member that is an object.
+    pub(super) fn nested(self, name: &str, members: impl FnOnce(Object<'_>) -> Object<'_>) -> Self {
+        let text = self.name(name);
+        members(Object::open(text)).close();
         Self { text }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{ErrorBody, JsonArray, Operation, ReplyAddress, Status, name, object::Object};
+use super::{ErrorBody, JsonArray, Operation, Payload, ReplyAddress, Status, name, object::Object};
 
 /// A message to the server (`docs/PROTOCOL.md`, sections 3, 5 and 8).
 ///
@@ -61,7 +61,7 @@ pub enum Outbound<'a> {
 #[non_exhaustive]
 pub enum Body<'a> {
     /// One row. An object or any other value that is no array.
-    Row(&'a RawValue),
+    Row(&'a Payload),
     /// As many rows as there are elements.
     Rows(&'a JsonArray),
 }
@@ -72,7 +72,7 @@ const BODY: usize = r#","body":"#.len();
 
 /// What an answer takes around its body, in bytes.
 pub(crate) fn answer_around(reply_address: &ReplyAddress) -> usize {
-    ANSWER + reply_address.as_json().len() + BODY
+    ANSWER + reply_address.as_payload().len() + BODY
 }
 
 impl Outbound<'_> {
@@ -100,7 +100,7 @@ impl Outbound<'_> {
             Self::ConnectExtension { source, reconnect_secret } => {
                 request(text, Operation::ConnectExtension, name::SOURCES)
                     .member("resourceId", source)
-                    .nested("parameters", name::RECONNECT_SECRET, reconnect_secret)
+                    .nested("parameters", |it| it.member(name::RECONNECT_SECRET, reconnect_secret))
                     .close();
             }
             Self::Notification { source, object, request_id } => {
@@ -112,7 +112,7 @@ impl Outbound<'_> {
                 let answer = answer(text, status, reply_address);
                 match body {
                     None => answer,
-                    Some(Body::Row(row)) => answer.member("body", row),
+                    Some(Body::Row(row)) => answer.payload("body", row),
                     Some(Body::Rows(rows)) => answer.array("body", rows),
                 }
                 .close();
@@ -146,7 +146,8 @@ impl NotificationHead {
         text.extend_from_slice(&self.0);
         let mut message = Object::resume(text);
         if let Some(request_id) = request_id {
-            message = message.nested("parameters", name::REQUEST_ID_PARAMETER, &request_id.to_string());
+            let request_id = request_id.to_string();
+            message = message.nested("parameters", |it| it.member(name::REQUEST_ID_PARAMETER, &request_id));
         }
         message.try_member("object", event)?.close();
         Ok(())
@@ -158,14 +159,16 @@ fn request<'a>(text: &'a mut Vec<u8>, op: Operation, resource: &str) -> Object<'
 }
 
 fn answer<'a>(text: &'a mut Vec<u8>, status: Status, reply_address: &ReplyAddress) -> Object<'a> {
-    Object::open(text).member("status", &status).nested("headers", name::REPLY_ADDRESS, reply_address)
+    Object::open(text)
+        .member("status", &status)
+        .nested("headers", |it| it.payload(name::REPLY_ADDRESS, reply_address.as_payload()))
 }
 
 impl Body<'_> {
     /// Length of the text in bytes.
     fn bytes(self) -> usize {
         match self {
-            Self::Row(row) => row.get().len(),
+            Self::Row(row) => row.len(),
             Self::Rows(rows) => rows.bytes(),
         }
     }
@@ -190,7 +193,7 @@ impl fmt::Debug for Outbound<'_> {
 impl fmt::Debug for Body<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Row(row) => write!(f, "Row({} bytes)", row.get().len()),
+            Self::Row(row) => write!(f, "Row({} bytes)", row.len()),
             Self::Rows(rows) => write!(f, "Rows({})", rows.len()),
         }
     }
@@ -243,7 +246,7 @@ mod tests {
             Outbound::Answer {
                 status: Status::OK,
                 reply_address,
-                body: Some(Body::Row(raw(r#"{"row":1}"#))),
+                body: Some(Body::Row(&Payload::copied(raw(r#"{"row":1}"#)))),
             },
             r#"{"status":200,"headers":{"X-Reply-Address":"<reply addr>"},"body":{"row":1}}"#,
         );
@@ -265,8 +268,11 @@ mod tests {
         for reply_address in ["", "d15cf6b0-8a1f-11e8-b880-48152d44a589", "\"\\\n\u{1}ä"] {
             let reply_address = &ReplyAddress::from(reply_address);
             let around = answer_around(reply_address);
-            let answer = |body| Outbound::Answer { status: Status::OK, reply_address, body }.encode().len();
-            assert_eq!(answer(Some(Body::Row(raw("[7]")))), around + 3, "{reply_address:?}");
+            let answer = |body: Option<Body<'_>>| {
+                Outbound::Answer { status: Status::OK, reply_address, body }.encode().len()
+            };
+            let seven = Payload::copied(raw("[7]"));
+            assert_eq!(answer(Some(Body::Row(&seven))), around + seven.len(), "{reply_address:?}");
             assert_eq!(answer(None), around - BODY, "{reply_address:?}");
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::redact::{self, cut};
+use crate::{packed::packed, scratch::with_scratch};
 
 /// The `object` or `body` of a message: JSON text, a slice of the frame it came in.
 ///
@@ -24,7 +25,15 @@ impl Payload {
     /// # Errors
     /// What `serde_json` says of a value that has no JSON form, such as a map with keys that are no text.
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Self> {
-        serde_json::to_vec(value).map(|text| Self(text.into()))
+        with_scratch(|text| {
+            serde_json::to_writer(&mut *text, value)?;
+            Ok(Self(packed(text)))
+        })
+    }
+
+    /// A copy, which does not keep the frame from which `raw` borrows.
+    pub(super) fn copied(raw: &RawValue) -> Self {
+        Self(packed(raw.get().as_bytes()))
     }
 
     /// The slice of `frame` that `raw` borrows from.
@@ -80,7 +89,7 @@ impl fmt::Debug for Payload {
 impl Serialize for Payload {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let raw: &RawValue = serde_json::from_slice(&self.0).map_err(|_| {
-            // A payload is made from valid JSON only; see `of_frame` and `from_value`.
+            // A payload is made from valid JSON only; see `of_frame`, `copied` and `from_value`.
             serde::ser::Error::custom("payload is not JSON")
         })?;
         raw.serialize(serializer)

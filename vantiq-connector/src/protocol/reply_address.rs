@@ -2,23 +2,26 @@
 
 use std::fmt;
 
-use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
-use super::inbound::LONGEST_NAME;
+use super::{Payload, inbound::LONGEST_NAME};
 
 /// Where the answers to one query go (`docs/PROTOCOL.md`, section 7).
 ///
-/// The JSON text is kept as the server spelled it, for nobody reads it: it is repeated in each answer.
-#[derive(Clone, Serialize)]
-#[serde(transparent)]
-pub struct ReplyAddress(Box<RawValue>);
+/// The JSON text is kept as the server spelled it, for nobody reads it: it is repeated in each answer. Two are equal
+/// where they are spelled alike.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReplyAddress(Payload);
 
 impl ReplyAddress {
     /// The address as JSON: a text in quotation marks.
     #[must_use]
-    pub fn as_json(&self) -> &str {
-        self.0.get()
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    pub(super) const fn as_payload(&self) -> &Payload {
+        &self.0
     }
 
     /// `None` where it is no text, or longer than any address is.
@@ -27,27 +30,18 @@ impl ReplyAddress {
         let is_address = text.starts_with('"') && text.len() <= LONGEST_NAME + r#""""#.len();
         // The reader that skips a text does not look whether its escapes make one; whoever reads the answer does.
         let is_text = || !text.contains('\\') || serde_json::from_str::<String>(text).is_ok();
-        (is_address && is_text()).then(|| Self(raw.to_owned()))
+        (is_address && is_text()).then(|| Self(Payload::copied(raw)))
     }
 }
 
 impl From<&str> for ReplyAddress {
     fn from(address: &str) -> Self {
-        Self(to_raw_value(address).expect("a text always serialises"))
+        Self(Payload::from_value(address).expect("a text always serialises"))
     }
 }
-
-impl PartialEq for ReplyAddress {
-    /// Whether both are spelled alike.
-    fn eq(&self, other: &Self) -> bool {
-        self.as_json() == other.as_json()
-    }
-}
-
-impl Eq for ReplyAddress {}
 
 impl fmt::Debug for ReplyAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ReplyAddress").field(&self.as_json()).finish()
+        f.debug_tuple("ReplyAddress").field(&String::from_utf8_lossy(self.as_bytes())).finish()
     }
 }

@@ -1,9 +1,8 @@
 //! [`Answer`]: the one terminal answer of a query.
 
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
 
-use crate::Result;
+use crate::{Result, protocol::Payload};
 
 /// The terminal answer of a query. A handler returns exactly one, so answering twice or never cannot be
 /// written.
@@ -15,8 +14,8 @@ pub struct Answer(pub(super) Kind);
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    Row(Box<RawValue>),
-    Rows(Vec<Box<RawValue>>),
+    Row(Payload),
+    Rows(Vec<Payload>),
     Done,
     Empty,
 }
@@ -28,7 +27,7 @@ impl Answer {
     /// # Errors
     /// If `row` has no JSON form.
     pub fn row<T: Serialize + ?Sized>(row: &T) -> Result<Self> {
-        Ok(Self(Kind::Row(to_raw_value(row)?)))
+        Ok(Self(Kind::Row(Payload::from_value(row)?)))
     }
 
     /// A list of rows: status 200 with an array, which may be empty. Where they are more than one message
@@ -37,7 +36,7 @@ impl Answer {
     /// # Errors
     /// If one of the rows has no JSON form.
     pub fn rows<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<Self> {
-        let rows: serde_json::Result<_> = rows.into_iter().map(|row| to_raw_value(&row)).collect();
+        let rows: serde_json::Result<_> = rows.into_iter().map(|row| Payload::from_value(&row)).collect();
         Ok(Self(Kind::Rows(rows?)))
     }
 

@@ -1,9 +1,7 @@
 //! [`Bundle`]: gathers rows into messages by count and size. Pure.
 
-use serde_json::value::RawValue;
-
 use super::answer::{Answer, Kind};
-use crate::protocol::{Body, JsonArray, Status};
+use crate::protocol::{Body, JsonArray, Payload, Status};
 
 /// How large one message of rows may become.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +22,7 @@ pub(super) struct Bundle {
 #[derive(Debug)]
 pub(super) enum Content {
     Nothing,
-    Row(Box<RawValue>),
+    Row(Payload),
     Rows(JsonArray),
 }
 
@@ -87,16 +85,16 @@ impl Bundle {
         let mut partials = Vec::new();
         let terminal = match answer.0 {
             Kind::Row(row) => {
-                self.has_room(row.get().len())?;
+                self.has_room(row.len())?;
                 partials.extend(self.take());
                 (Status::OK, Content::Row(row))
             }
             Kind::Rows(rows) => {
                 for row in rows {
-                    if !self.has_room(row.get().len())? {
+                    if !self.has_room(row.len())? {
                         partials.extend(self.take());
                     }
-                    self.push(row.get().as_bytes());
+                    self.push(row.as_bytes());
                 }
                 (Status::OK, self.take().unwrap_or(Content::Rows(JsonArray::new())))
             }
@@ -118,7 +116,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
-    use serde_json::{Value, json, value::to_raw_value};
+    use serde_json::{Value, json, value::RawValue};
 
     use super::*;
     use crate::protocol::Outbound;
@@ -173,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_row_that_fits_no_message_is_refused() {
-        let row = to_raw_value(&"x".repeat(18)).unwrap();
+        let row = Payload::from_value(&"x".repeat(18)).unwrap();
         assert_eq!(bundle(&[]).has_room(20), Err(RowTooLarge(20)));
         assert_eq!(bundle(&[]).finish(Answer(Kind::Row(row))).unwrap_err(), RowTooLarge(20));
     }
@@ -184,11 +182,11 @@ mod tests {
             let mut bundle = Bundle::new(LIMITS);
             let mut sent = Vec::new();
             for text in &texts {
-                let row = to_raw_value(text).unwrap();
-                if !bundle.has_room(row.get().len()).unwrap() {
+                let row = Payload::from_value(text).unwrap();
+                if !bundle.has_room(row.len()).unwrap() {
                     sent.extend(bundle.take());
                 }
-                bundle.push(row.get().as_bytes());
+                bundle.push(row.as_bytes());
             }
             let Finish { partials, terminal } = bundle.finish(Answer::done()).unwrap();
             sent.extend(partials.into_iter().chain([terminal.1]));
