@@ -17,7 +17,7 @@ use tokio::{runtime::Handle, sync::Notify, task::coop::consume_budget};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 
-use super::query_call::QueryCall;
+use super::query_call::{Begun, QueryCall};
 
 /// The queries in flight of one session.
 #[derive(Clone)]
@@ -88,8 +88,11 @@ impl Queries {
 
     async fn run(self) {
         while let Some(call) = self.queue.next().await {
-            if let Some(running) = call.begin().await {
-                self.tasks.spawn(running.answer().instrument(Span::current()));
+            match call.begin() {
+                Begun::Answered(answered) => answered.send().await,
+                Begun::Running(running) => {
+                    self.tasks.spawn(running.answer().instrument(Span::current()));
+                }
             }
             consume_budget().await;
         }

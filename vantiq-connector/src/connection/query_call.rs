@@ -17,7 +17,7 @@ use crate::{
     context::SourceContext,
     erased::{Calling, ErasedHandler, Fault},
     protocol::Payload,
-    query::{Owed, Replies, ReplyTo, Streaming},
+    query::{Last, Owed, Replies, ReplyTo, Streaming},
 };
 
 /// Whom the queries of one session call.
@@ -46,6 +46,19 @@ pub(super) struct QueryCall {
     pub(super) owed: Owed,
 }
 
+/// What the handler makes of a query at once.
+pub(super) enum Begun {
+    Answered(Answered),
+    Running(Running),
+}
+
+/// A query whose handler was done at once.
+pub(super) struct Answered {
+    streaming: Arc<Streaming>,
+    last: Last,
+    slot: OwnedSemaphorePermit,
+}
+
 /// A query whose handler was not done at once.
 pub(super) struct Running {
     callee: Arc<Callee>,
@@ -68,8 +81,8 @@ enum Work {
 type Call = Contained<Calling<Answer>>;
 
 impl QueryCall {
-    /// Answers the query where the handler does so at once. Otherwise returns what is left to do.
-    pub(super) async fn begin(self) -> Option<Running> {
+    /// Calls the handler. Whether it is done at once or not, what comes of it is still to be sent.
+    pub(super) fn begin(self) -> Begun {
         let Self { callee, query: Query { object, reply_to, received_at, slot }, replies, owed } = self;
         let options = &callee.context.options;
         let (rows, linger) = (options.bundle_rows, options.bundle_linger);
@@ -80,13 +93,22 @@ impl QueryCall {
                 let mut call = call(handler, object, &streaming);
                 // What waits shall wake a task of its own, which therefore polls it again at once.
                 if let Some(result) = (&mut call).now_or_never() {
-                    callee.finish(&streaming, translated(result), Some(owed)).await;
-                    return None;
+                    let last = callee.last(&streaming, translated(result), Some(owed));
+                    return Begun::Answered(Answered { streaming, last, slot });
                 }
                 Work::Call(call)
             }
         };
-        Some(Running { callee, streaming, work, owed: Some(owed), slot })
+        Begun::Running(Running { callee, streaming, work, owed: Some(owed), slot })
+    }
+}
+
+impl Answered {
+    /// Sends the answer.
+    pub(super) async fn send(self) {
+        let Self { streaming, last, slot } = self;
+        streaming.finish(last).await;
+        drop(slot);
     }
 }
 
@@ -95,7 +117,7 @@ impl Running {
     pub(super) async fn answer(self) {
         let Self { callee, streaming, work, mut owed, slot } = self;
         let answer = callee.drive(work, &streaming, &mut owed).await;
-        callee.finish(&streaming, answer, owed).await;
+        streaming.finish(callee.last(&streaming, answer, owed)).await;
         drop(slot);
     }
 }
@@ -114,9 +136,9 @@ impl Callee {
         answer
     }
 
-    /// Sends what is left of the answer.
-    async fn finish(&self, streaming: &Streaming, answer: Result<Answer, Failure>, owed: Option<Owed>) {
-        streaming.finish(answer.map_err(|failure| self.log(failure)), owed).await;
+    /// What is left of the answer.
+    fn last(&self, streaming: &Streaming, answer: Result<Answer, Failure>, owed: Option<Owed>) -> Last {
+        streaming.last(answer.map_err(|failure| self.log(failure)), owed)
     }
 
     /// Waits for the answer, and sends rows meanwhile; no longer than there may be no data, nor than the session's
@@ -317,8 +339,9 @@ mod tests {
         let callee = Arc::new(Callee { context, handler_rx, abandon: abandon.clone() });
         let call = QueryCall { callee, query, replies, owed };
         tokio::spawn(async {
-            if let Some(running) = call.begin().await {
-                running.answer().await;
+            match call.begin() {
+                Begun::Answered(answered) => answered.send().await,
+                Begun::Running(running) => running.answer().await,
             }
         });
         Running { replies_rx, abandon, handler_tx, begun_at }

@@ -10,5 +10,5 @@ mod rows;
 pub use answer::Answer;
 pub use error::QueryError;
 pub(crate) use reply::{Debtor, Owed, Replies, Reply, ReplyTo};
-pub(crate) use rows::Streaming;
+pub(crate) use rows::{Last, Streaming};
 pub use rows::{Rows, RowsError};

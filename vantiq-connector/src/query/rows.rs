@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     Answer, Owed, QueryError, Replies, Reply, ReplyTo,
-    bundle::{Bundle, Finish, RowTooLarge},
+    bundle::{Bundle, Content, Finish, RowTooLarge},
 };
 use crate::protocol::Status;
 
@@ -151,6 +151,13 @@ struct State {
     sent_at: Instant,
 }
 
+/// The last messages of a query.
+#[derive(Debug)]
+pub(crate) struct Last {
+    partials: Vec<Content>,
+    terminal: Reply,
+}
+
 /// Whether a row was added to the bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Taken {
@@ -204,8 +211,8 @@ impl Streaming {
         }
     }
 
-    /// Sends the rest and the terminal answer, which is `owed`, or was lost already.
-    pub(crate) async fn finish(&self, answer: Result<Answer, QueryError>, owed: Option<Owed>) {
+    /// The rows that were not sent yet, and the terminal answer, which is `owed`, or was lost already.
+    pub(crate) fn last(&self, answer: Result<Answer, QueryError>, owed: Option<Owed>) -> Last {
         let messages = answer.and_then(|answer| {
             self.lock().bundle.finish(answer).map_err(|RowTooLarge(size)| {
                 QueryError::new(
@@ -216,21 +223,31 @@ impl Streaming {
                 .parameter(self.reply_to.max_message_bytes)
             })
         });
-        let frame = match messages {
+        match messages {
             Ok(Finish { partials, terminal: (status, content) }) => {
-                for content in &partials {
-                    self.reply(self.reply_to.answer(Status::PARTIAL, content).into()).await;
-                }
-                self.reply_to.answer(status, &content)
+                let frame = self.reply_to.answer(status, &content);
+                Last { partials, terminal: Reply { frame, owed } }
             }
-            Err(error) => self.reply_to.error(&error),
-        };
-        self.reply(Reply { frame, owed }).await;
+            Err(error) => {
+                Last { partials: Vec::new(), terminal: Reply { frame: self.reply_to.error(&error), owed } }
+            }
+        }
     }
 
+    /// Sends what [`last`](Self::last) returned.
+    pub(crate) async fn finish(&self, Last { partials, terminal }: Last) {
+        for content in &partials {
+            self.reply(self.reply_to.answer(Status::PARTIAL, content).into()).await;
+        }
+        self.reply(terminal).await;
+    }
+
+    /// A link that is gone has nobody to answer to.
     async fn reply(&self, reply: Reply) {
-        // A link that is gone has nobody to answer to.
-        let _ = self.replies.send(reply).await;
+        // Mostly there is room. Who waits for some does so elsewhere, for the future of each answer is moved.
+        if let Err(TrySendError::Full(reply)) = self.replies.try_send(reply) {
+            let _ = Box::pin(self.replies.send(reply)).await;
+        }
     }
 
     /// Adds a row to the bundle where that has room.
