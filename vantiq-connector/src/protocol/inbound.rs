@@ -1,15 +1,10 @@
 //! [`Inbound`]: what a server sends.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::{
-    Operation, Payload, ReplyAddress, ServerError, Status, message_headers::MessageHeaders, payload::json,
-    redact::cut,
-};
+use super::{Operation, Payload, ReplyAddress, ServerError, Status, envelope::Envelope, redact::cut};
 
 /// A message from the server (`docs/PROTOCOL.md`, section 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,36 +90,6 @@ pub enum DecodeError {
     Neither,
 }
 
-/// The members of a message that mean something to a connector; all others are skipped.
-#[derive(Deserialize)]
-struct Envelope<'a, H> {
-    #[serde(borrow, default)]
-    op: Option<Text<'a>>,
-    #[serde(default)]
-    status: Option<Status>,
-    #[serde(borrow, default)]
-    object: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    body: Option<&'a RawValue>,
-    #[serde(rename = "messageHeaders")]
-    message_headers: Option<H>,
-    // Parsed apart and only where wanted: headers of an odd shape must not cost the message.
-    #[serde(borrow, default)]
-    headers: Option<&'a RawValue>,
-}
-
-impl<'a> Envelope<'a, IgnoredAny> {
-    /// The same, as if there were no headers.
-    fn without_headers(self) -> Envelope<'a, MessageHeaders> {
-        let Self { op, status, object, body, headers, .. } = self;
-        Envelope { op, status, object, body, message_headers: None, headers }
-    }
-}
-
-/// A text that is copied only where it holds escapes. An `Option<Cow>` would be copied always.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
 #[derive(Deserialize)]
 struct Headers {
     // The wire's `X-Request-Id`, see `name::REQUEST_ID`.
@@ -152,17 +117,12 @@ impl Inbound {
     /// # Errors
     /// [`DecodeError`]; the caller drops the frame and keeps the link (section 2).
     pub fn decode(frame: &Bytes) -> Result<Self, DecodeError> {
-        // serde would also read an array, as the members in their order.
-        if frame.trim_ascii_start().first() != Some(&b'{') {
-            return Err(DecodeError::Json { line: 1, column: 1 });
-        }
-        let envelope: Envelope<'_, MessageHeaders> = json(frame)
-            // Headers of an odd shape must not cost the message. They are read with it all the same: to read them
-            // once more where they are wanted takes 6 % of a query.
-            .or_else(|_| json(frame).map(Envelope::without_headers))
-            .map_err(|error| DecodeError::Json { line: error.line(), column: error.column() })?;
+        Envelope::read(frame).map(|envelope| Self::of(frame, envelope))?
+    }
+
+    fn of(frame: &Bytes, envelope: Envelope<'_>) -> Result<Self, DecodeError> {
         let object = || Payload::of_frame(frame, envelope.object);
-        let Some(Text(op)) = envelope.op else {
+        let Some(op) = envelope.op() else {
             return match envelope.status {
                 Some(status) => Ok(Self::Status(StatusMessage {
                     status,
@@ -182,7 +142,7 @@ impl Inbound {
                 Self::Query { reply_address, object: object() }
             }
             Ok(Operation::ReconnectRequired) => Self::ReconnectRequired,
-            _ => Self::Unknown { op: cut(&op, LONGEST_NAME) },
+            _ => Self::Unknown { op: cut(op, LONGEST_NAME) },
         })
     }
 }

@@ -5,6 +5,7 @@
 //! connector sends. The facts and their evidence are in `docs/PROTOCOL.md`, whose sections the items
 //! below name.
 
+mod envelope;
 mod error_body;
 mod inbound;
 mod json_array;
