@@ -47,10 +47,12 @@ impl TryFrom<String> for Checked {
 }
 
 /// Whatever `frame` is: nothing panics, one that is no message is dropped, only the documented messages change
-/// the state of a link, and no log line shows a value of it or is very long.
+/// the state of a link, and no log line shows a value of it or is very long. It is read alike by the shortcut.
 pub fn inbound(frame: &[u8]) {
     let frame = Bytes::copy_from_slice(frame);
-    match Inbound::decode(&frame) {
+    let decoded = Inbound::decode(&frame);
+    assert_eq!(decoded.as_ref().ok(), Inbound::decode_without_shortcut(&frame).as_ref().ok());
+    match decoded {
         Ok(message) => {
             if let Some(object) = payload_of(&message) {
                 payload(object);

@@ -5,10 +5,15 @@ use std::borrow::Cow;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::{DecodeError, Status, message_headers::MessageHeaders, payload::json};
+use super::{
+    DecodeError, Status,
+    message_headers::MessageHeaders,
+    payload::json,
+    plain::{PlainReader, set_once},
+};
 
 /// The members of a message that mean something to a connector; all others are skipped.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Envelope<'a, H = MessageHeaders> {
     #[serde(borrow, default)]
     op: Option<Text<'a>>,
@@ -28,6 +33,11 @@ pub(super) struct Envelope<'a, H = MessageHeaders> {
 impl<'a> Envelope<'a> {
     /// Reads a frame.
     pub(super) fn read(frame: &'a [u8]) -> Result<Self, DecodeError> {
+        Self::read_plain(frame).map_or_else(|| Self::read_any(frame), Ok)
+    }
+
+    /// Reads a frame of any spelling.
+    pub(super) fn read_any(frame: &'a [u8]) -> Result<Self, DecodeError> {
         // serde would also read an array, as the members in their order.
         if frame.trim_ascii_start().first() != Some(&b'{') {
             return Err(DecodeError::Json { line: 1, column: 1 });
@@ -37,6 +47,23 @@ impl<'a> Envelope<'a> {
         json(frame)
             .or_else(|_| json(frame).map(Envelope::without_headers))
             .map_err(|error| DecodeError::Json { line: error.line(), column: error.column() })
+    }
+
+    /// Reads what nearly all frames are, where this is one of them.
+    fn read_plain(frame: &'a [u8]) -> Option<Self> {
+        let mut envelope = Self::default();
+        let mut reader = PlainReader::new(std::str::from_utf8(frame).ok()?);
+        reader.object(|reader, name| match name {
+            b"op" => set_once(&mut envelope.op, Text::read_plain(reader)),
+            b"status" => set_once(&mut envelope.status, reader.value()?),
+            b"object" => set_once(&mut envelope.object, reader.value()?),
+            b"body" => set_once(&mut envelope.body, reader.value()?),
+            b"messageHeaders" => set_once(&mut envelope.message_headers, MessageHeaders::read_plain(reader)),
+            b"headers" => set_once(&mut envelope.headers, reader.value()?),
+            _ => reader.skip(),
+        })?;
+        reader.end()?;
+        Some(envelope)
     }
 
     pub(super) fn op(&self) -> Option<&str> {
@@ -55,3 +82,54 @@ impl<'a> Envelope<'a, IgnoredAny> {
 /// A text that is copied only where it holds escapes. An `Option<Cow>` would be copied always.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> Text<'a> {
+    fn read_plain(reader: &mut PlainReader<'a>) -> Option<Self> {
+        std::str::from_utf8(reader.text()?).ok().map(|text| Self(Cow::Borrowed(text)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_a_server_are_plain() {
+        for message in [
+            r#"{"op":"query","resourceName":"sources","resourceId":"mySource","isSystemResource":true,"parameters":{},"contentType":"application/json","skipMonitoring":false,"isExternal":false,"address":"c672e138-2915-433d-99fe-78a6661ea047","messageHeaders":{"REPLY_ADDR_HEADER":"d15cf6b0-8a1f-11e8-b880-48152d44a589"},"object":{"say":"\"ä\"\n"}}"#,
+            r#"{"status":200}"#,
+            r#"{"status":200,"headers":{"X-Request-Id":"7"}}"#,
+        ] {
+            assert!(Envelope::read_plain(message.as_bytes()).is_some(), "{message}");
+        }
+    }
+
+    #[test]
+    fn whatever_serde_may_read_otherwise_is_left_to_it() {
+        for message in [
+            "",
+            "[]",
+            "{",
+            r#"{"op"}"#,
+            r#"{"op":"publish""#,
+            r#"{"op":"publish",}"#,
+            r#"{"op":"publish"},"#,
+            r#"{,"op":"publish"}"#,
+            r#"{"op":"publish" }"#,
+            r#"{"op":"pu\u0062lish"}"#,
+            r#"{"o\u0070":"publish"}"#,
+            r#"{"op":"publish","op":"query"}"#,
+            r#"{"op":null}"#,
+            r#"{"op":"publish","object":null}"#,
+            r#"{"op":"publish","object":1e}"#,
+            r#"{"op":"publish","object":1}2"#,
+            r#"{"op":"publish","messageHeaders":[]}"#,
+            r#"{"op":"query","messageHeaders":{"REPLY_ADDR_HEADER":"a","REPLY_ADDR_HEADER":"b"}}"#,
+            "{\"op\":\"a\tb\"}",
+            "{\"op\":\"publish\",\n\"object\":1}",
+        ] {
+            assert!(Envelope::read_plain(message.as_bytes()).is_none(), "{message}");
+        }
+        assert!(Envelope::read_plain(b"{\"op\":\"\xff\"}").is_none());
+    }
+}

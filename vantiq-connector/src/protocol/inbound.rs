@@ -120,6 +120,12 @@ impl Inbound {
         Envelope::read(frame).map(|envelope| Self::of(frame, envelope))?
     }
 
+    /// The same without the shortcut that most frames take.
+    #[cfg(any(test, fuzzing, feature = "internals"))]
+    pub(crate) fn decode_without_shortcut(frame: &Bytes) -> Result<Self, DecodeError> {
+        Envelope::read_any(frame).map(|envelope| Self::of(frame, envelope))?
+    }
+
     fn of(frame: &Bytes, envelope: Envelope<'_>) -> Result<Self, DecodeError> {
         let object = || Payload::of_frame(frame, envelope.object);
         let Some(op) = envelope.op() else {

@@ -8,12 +8,26 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::ReplyAddress;
+use super::{
+    ReplyAddress,
+    plain::{PlainReader, set_once},
+};
 
 /// The `messageHeaders` of a message, of which only the reply address means something. They are an object.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct MessageHeaders {
     pub(super) reply_address: Option<ReplyAddress>,
+}
+
+impl MessageHeaders {
+    pub(super) fn read_plain(reader: &mut PlainReader<'_>) -> Option<Self> {
+        let mut reply_address: Option<&RawValue> = None;
+        reader.object(|reader, name| match name {
+            b"REPLY_ADDR_HEADER" => set_once(&mut reply_address, reader.value()?),
+            _ => reader.skip(),
+        })?;
+        Some(Self { reply_address: reply_address.and_then(ReplyAddress::read) })
+    }
 }
 
 impl<'de> Deserialize<'de> for MessageHeaders {

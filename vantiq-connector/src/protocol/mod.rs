@@ -14,6 +14,7 @@ mod object;
 mod operation;
 mod outbound;
 mod payload;
+mod plain;
 mod redact;
 mod reply_address;
 mod status;
