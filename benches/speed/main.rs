@@ -1,4 +1,4 @@
-//! How fast and how small the connector is: `cargo bench -p vantiq-connector-tests`.
+//! How fast and how small the connector is: `cargo bench -p vantiq-connector-benches`.
 //!
 //! This process is the server, over loopback, with frames laid out beforehand and frame code of its own, and measures
 //! one [`Client`] after the other, each in a process and on a core of its own: a bare tokio-tungstenite client that does

@@ -118,7 +118,7 @@ impl Drop for Process {
 fn command(client: Client) -> Command {
     if client == Client::Python {
         let mut command = Command::new(env::var_os(PYTHON).unwrap_or_else(|| "python3".into()));
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/speed/python_client.py"));
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("speed/python_client.py"));
         command.env("SSL_CERT_FILE", authority_file()); // it has no key for it
         return command;
     }

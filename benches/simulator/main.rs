@@ -1,4 +1,4 @@
-//! How much the simulator sustains: `cargo bench -p vantiq-connector-tests --bench simulator`.
+//! How much the simulator sustains: `cargo bench -p vantiq-connector-benches --bench simulator`.
 //!
 //! It has one core, with everything that it does by itself, the recording included; a bare WebSocket client on the other
 //! core sends notifications, or answers queries, as fast as it is allowed to. The same client and the same frames

@@ -45,5 +45,5 @@ impl Expected {
 }
 
 fn file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/instructions/expected.txt")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("instructions/expected.txt")
 }

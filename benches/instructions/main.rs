@@ -1,4 +1,4 @@
-//! How many instructions an operation takes: `cargo bench -p vantiq-connector-tests --bench instructions`.
+//! How many instructions an operation takes: `cargo bench -p vantiq-connector-benches --bench instructions`.
 //!
 //! Other than time, their number hardly depends on what else the machine does. So it is compared with the figures in
 //! `expected.txt` here, and one that is off by more than [`TOLERANCE`] fails, be it for the better: `--bless` writes
