@@ -9,7 +9,6 @@ use crate::{
     HealthError, NotShared, NotifyError, Receipt, ServerConfig, SourceState, SourceStatus,
     context::{Scope, SourceContext},
     delivery::Draft,
-    packed::packed,
     polling,
     scratch::with_scratch,
 };
@@ -113,7 +112,7 @@ impl Source {
             match text.len() {
                 size if size > max => Err(NotifyError::TooLarge { size, max }),
                 // It may wait for long, so it takes no more room than it has to.
-                _ => Ok(packed(text)),
+                _ => Ok(self.context.outbox.frame(text)),
             }
         })?;
         // What cannot be told by the clock never comes.

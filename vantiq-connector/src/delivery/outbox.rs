@@ -18,7 +18,10 @@ use super::{
     receipt,
     store::{Drawer, Kept},
 };
-use crate::budget::{Budget, Costs, NoRoom, Room};
+use crate::{
+    budget::{Budget, Costs, NoRoom, Room},
+    packed::Piece,
+};
 
 /// What happens to a notification when the outbox is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -141,6 +144,8 @@ pub(crate) struct Outbox {
     /// Where entries are kept in a file, until their outcome is known.
     drawer: Option<Drawer>,
     waiting: Mutex<Waiting>,
+    /// Of this outbox alone, for its notifications may wait for long, and leave in order.
+    piece: Mutex<Piece>,
     filled: Notify,
     /// Told when something expires sooner than was known.
     expires_sooner: Notify,
@@ -197,6 +202,7 @@ impl Outbox {
             demand: Demand::default(),
             drawer: None,
             waiting: Mutex::default(),
+            piece: Mutex::default(),
             filled: Notify::new(),
             expires_sooner: Notify::new(),
             found: Notify::new(),
@@ -251,6 +257,12 @@ impl Outbox {
                 count => return count,
             }
         }
+    }
+
+    /// A copy of `text`, for a draft.
+    pub(crate) fn frame(&self, text: &[u8]) -> Bytes {
+        // Who would have to wait is better off with an allocation.
+        self.piece.try_lock().map_or_else(|_| Bytes::copy_from_slice(text), |mut piece| piece.copy(text))
     }
 
     /// Accepts `draft`, waiting for room where the policy is to wait, and until it is in the outbox file,
