@@ -30,10 +30,10 @@ fn an_operation_costs_few_allocations() {
     for (operation, most) in [
         (Operation::Publish(100), 3),
         (Operation::Publish(1 << 10), 3),
-        (Operation::Query(1), 8),
-        (Operation::Query(16), 8),
+        (Operation::Query(1), 4),
+        (Operation::Query(16), 4),
         (Operation::Row, 1),
-        (Operation::Notification(100), 4),
+        (Operation::Notification(100), 2),
         (Operation::Notification(1 << 10), 4),
     ] {
         let hundredths = hundredths_of_allocations(operation);
