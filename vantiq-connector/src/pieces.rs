@@ -69,7 +69,10 @@ pub fn bundle(times: usize, row: &impl Serialize) {
         for _ in 0..AT_ONCE {
             rows.send(row).now_or_never().expect("there is room").expect("it fits");
         }
-        streaming.finish(streaming.last(Ok(Answer::done()), None)).now_or_never().expect("there is room");
+        streaming
+            .send_last(streaming.conclude(Ok(Answer::done()), None))
+            .now_or_never()
+            .expect("there is room");
         assert!(replies_rx.try_recv().is_ok());
     }
 }

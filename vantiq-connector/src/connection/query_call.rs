@@ -47,6 +47,7 @@ pub(super) struct QueryCall {
 }
 
 /// What the handler makes of a query at once.
+#[must_use = "the query is not answered before it is"]
 pub(super) enum Begun {
     Answered(Answered),
     Running(Running),
@@ -93,7 +94,7 @@ impl QueryCall {
                 let mut call = call(handler, object, &streaming);
                 // What waits shall wake a task of its own, which therefore polls it again at once.
                 if let Some(result) = (&mut call).now_or_never() {
-                    let last = callee.last(&streaming, translated(result), Some(owed));
+                    let last = callee.conclude(&streaming, translated(result), Some(owed));
                     return Begun::Answered(Answered { streaming, last, slot });
                 }
                 Work::Call(call)
@@ -107,7 +108,7 @@ impl Answered {
     /// Sends the answer.
     pub(super) async fn send(self) {
         let Self { streaming, last, slot } = self;
-        streaming.finish(last).await;
+        streaming.send_last(last).await;
         drop(slot);
     }
 }
@@ -117,7 +118,7 @@ impl Running {
     pub(super) async fn answer(self) {
         let Self { callee, streaming, work, mut owed, slot } = self;
         let answer = callee.drive(work, &streaming, &mut owed).await;
-        streaming.finish(callee.last(&streaming, answer, owed)).await;
+        streaming.send_last(callee.conclude(&streaming, answer, owed)).await;
         drop(slot);
     }
 }
@@ -136,9 +137,9 @@ impl Callee {
         answer
     }
 
-    /// What is left of the answer.
-    fn last(&self, streaming: &Streaming, answer: Result<Answer, Failure>, owed: Option<Owed>) -> Last {
-        streaming.last(answer.map_err(|failure| self.log(failure)), owed)
+    /// Takes what is left of the answer.
+    fn conclude(&self, streaming: &Streaming, answer: Result<Answer, Failure>, owed: Option<Owed>) -> Last {
+        streaming.conclude(answer.map_err(|failure| self.log(failure)), owed)
     }
 
     /// Waits for the answer, and sends rows meanwhile; no longer than there may be no data, nor than the session's
@@ -291,6 +292,8 @@ mod tests {
         Panic,
         /// So many rows, each after a pause.
         Rows(u32, Duration),
+        /// So many rows in the answer, without a pause.
+        AtOnce(u32),
     }
 
     #[async_trait]
@@ -308,6 +311,7 @@ mod tests {
                     }
                     Ok(Answer::done())
                 }
+                Self::AtOnce(count) => Answer::rows(0..count).map_err(Fault::failed),
             }
         }
 
@@ -321,6 +325,7 @@ mod tests {
         abandon: CancellationToken,
         handler_tx: watch::Sender<Handler>,
         begun_at: Instant,
+        slots: Arc<Semaphore>,
     }
 
     /// Starts a query with a link that has room for `room` frames.
@@ -329,11 +334,12 @@ mod tests {
         let (replies, replies_rx) = mpsc::channel(room);
         let (handler_tx, handler_rx) = watch::channel(handler);
         let (abandon, begun_at) = (CancellationToken::new(), Instant::now());
+        let slots = Arc::new(Semaphore::new(1));
         let query = Query {
             object: Payload::NULL,
             reply_to: context.reply_to("address".into()),
             received_at: begun_at,
-            slot: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
+            slot: Arc::clone(&slots).try_acquire_owned().unwrap(),
         };
         let owed = context.owed();
         let callee = Arc::new(Callee { context, handler_rx, abandon: abandon.clone() });
@@ -344,7 +350,7 @@ mod tests {
                 Begun::Running(running) => running.answer().await,
             }
         });
-        Running { replies_rx, abandon, handler_tx, begun_at }
+        Running { replies_rx, abandon, handler_tx, begun_at, slots }
     }
 
     fn script(script: Script) -> Handler {
@@ -419,6 +425,29 @@ mod tests {
             rows.extend(body.as_array().cloned().unwrap_or_default());
         }
         assert_eq!(rows, [0, 1, 2, 3, 4]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_at_once_waits_for_the_link_in_order() {
+        let mut running = start(script(Script::AtOnce(5)), 2, 1);
+        sleep(Duration::from_secs(20)).await;
+        assert_eq!((running.replies_rx.len(), running.slots.available_permits()), (1, 0));
+        let mut answers = Vec::new();
+        while let Some((_, status, body)) = running.next().await {
+            answers.push((status, body));
+        }
+        assert_eq!(answers, [(100, json!([0, 1])), (100, json!([2, 3])), (200, json!([4]))]);
+        assert_eq!(running.slots.available_permits(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_waits_for_a_link_ends_with_it() {
+        let running = start(script(Script::AtOnce(5)), 2, 1);
+        sleep(Duration::from_secs(20)).await;
+        assert_eq!(running.slots.available_permits(), 0);
+        drop(running.replies_rx);
+        let _slot = running.slots.acquire_owned().await.unwrap();
+        assert_eq!(running.begun_at.elapsed().as_secs(), 20);
     }
 
     #[tokio::test(start_paused = true)]

@@ -153,6 +153,7 @@ struct State {
 
 /// The last messages of a query.
 #[derive(Debug)]
+#[must_use = "the query is not answered before they are sent"]
 pub(crate) struct Last {
     partials: Vec<Content>,
     terminal: Reply,
@@ -211,8 +212,9 @@ impl Streaming {
         }
     }
 
-    /// The rows that were not sent yet, and the terminal answer, which is `owed`, or was lost already.
-    pub(crate) fn last(&self, answer: Result<Answer, QueryError>, owed: Option<Owed>) -> Last {
+    /// Takes the rows that were not sent yet, and the terminal answer, which is `owed`, or was lost already. Nothing
+    /// can be sent but by [`send_last`](Self::send_last) then.
+    pub(crate) fn conclude(&self, answer: Result<Answer, QueryError>, owed: Option<Owed>) -> Last {
         let messages = answer.and_then(|answer| {
             self.lock().bundle.finish(answer).map_err(|RowTooLarge(size)| {
                 QueryError::new(
@@ -234,8 +236,8 @@ impl Streaming {
         }
     }
 
-    /// Sends what [`last`](Self::last) returned.
-    pub(crate) async fn finish(&self, Last { partials, terminal }: Last) {
+    /// Sends what [`conclude`](Self::conclude) took.
+    pub(crate) async fn send_last(&self, Last { partials, terminal }: Last) {
         for content in &partials {
             self.reply(self.reply_to.answer(Status::PARTIAL, content).into()).await;
         }
