@@ -51,7 +51,7 @@ impl TryFrom<String> for Checked {
 pub fn inbound(frame: &[u8]) {
     let frame = Bytes::copy_from_slice(frame);
     let decoded = Inbound::decode(&frame);
-    assert_eq!(decoded.as_ref().ok(), Inbound::decode_without_shortcut(&frame).as_ref().ok());
+    assert_eq!(outcome(&decoded), outcome(&Inbound::decode_without_shortcut(&frame)));
     match decoded {
         Ok(message) => {
             if let Some(object) = payload_of(&message) {
@@ -64,6 +64,10 @@ pub fn inbound(frame: &[u8]) {
         }
         Err(error) => dropped(&frame, &error),
     }
+}
+
+fn outcome(decoded: &Result<Inbound, DecodeError>) -> Result<&Inbound, String> {
+    decoded.as_ref().map_err(ToString::to_string)
 }
 
 /// What `Link` logs of a frame that it drops.

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// The members of a message that mean something to a connector; all others are skipped.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Envelope<'a, H = MessageHeaders> {
     #[serde(borrow, default)]
     op: Option<Text<'a>>,
@@ -51,19 +51,27 @@ impl<'a> Envelope<'a> {
 
     /// Reads what nearly all frames are, where this is one of them.
     fn read_plain(frame: &'a [u8]) -> Option<Self> {
-        let mut envelope = Self::default();
+        let (mut op, mut status, mut object, mut body, mut message_headers, mut headers) = Default::default();
         let mut reader = PlainReader::new(std::str::from_utf8(frame).ok()?);
         reader.object(|reader, name| match name {
-            b"op" => set_once(&mut envelope.op, Text::read_plain(reader)),
-            b"status" => set_once(&mut envelope.status, reader.value()?),
-            b"object" => set_once(&mut envelope.object, reader.value()?),
-            b"body" => set_once(&mut envelope.body, reader.value()?),
-            b"messageHeaders" => set_once(&mut envelope.message_headers, MessageHeaders::read_plain(reader)),
-            b"headers" => set_once(&mut envelope.headers, reader.value()?),
+            b"op" => set_once(&mut op, Text::read_plain(reader)?),
+            b"status" => set_once(&mut status, reader.value()?),
+            b"object" => set_once(&mut object, reader.value()?),
+            b"body" => set_once(&mut body, reader.value()?),
+            b"messageHeaders" if reader.null() => set_once(&mut message_headers, None),
+            b"messageHeaders" => set_once(&mut message_headers, Some(MessageHeaders::read_plain(reader)?)),
+            b"headers" => set_once(&mut headers, reader.value()?),
             _ => reader.skip(),
         })?;
         reader.end()?;
-        Some(envelope)
+        Some(Self {
+            op,
+            status: status.flatten(),
+            object: object.flatten(),
+            body: body.flatten(),
+            message_headers: message_headers.flatten(),
+            headers: headers.flatten(),
+        })
     }
 
     pub(super) fn op(&self) -> Option<&str> {
@@ -98,7 +106,11 @@ mod tests {
         for message in [
             r#"{"op":"query","resourceName":"sources","resourceId":"mySource","isSystemResource":true,"parameters":{},"contentType":"application/json","skipMonitoring":false,"isExternal":false,"address":"c672e138-2915-433d-99fe-78a6661ea047","messageHeaders":{"REPLY_ADDR_HEADER":"d15cf6b0-8a1f-11e8-b880-48152d44a589"},"object":{"say":"\"ä\"\n"}}"#,
             r#"{"status":200}"#,
-            r#"{"status":200,"headers":{"X-Request-Id":"7"}}"#,
+            r#"{"status":200,"headers":{"X-Request-Id":"7"},"body":null}"#,
+            r#"{"op":"publish","resourceName":"sources","resourceId":"mySource","isSystemResource":true,"contentType":"application/json","messageHeaders":null,"object":null}"#,
+            r#"{"op":"configureExtension","resourceName":"sources","resourceId":"mySource","parameters":{},"address":null,"messageHeaders":{},"object":{"config":{"general":{}}}}"#,
+            r#"{"status":400,"contentType":"application/json","body":[{"code":"x","message":"y","params":[1.5,null]}]}"#,
+            r#"{"op":"reconnectRequired","resourceName":"sources","resourceId":"mySource"}"#,
         ] {
             assert!(Envelope::read_plain(message.as_bytes()).is_some(), "{message}");
         }
@@ -120,7 +132,13 @@ mod tests {
             r#"{"o\u0070":"publish"}"#,
             r#"{"op":"publish","op":"query"}"#,
             r#"{"op":null}"#,
-            r#"{"op":"publish","object":null}"#,
+            r#"{"op":"publish","object":null,"object":1}"#,
+            r#"{"op":"publish","object":1,"object":null}"#,
+            r#"{"op":"publish","messageHeaders":null,"messageHeaders":{}}"#,
+            r#"{"op":"publish","messageHeaders":nul}"#,
+            r#"{"op":"publish","isExternal":tru}"#,
+            r#"{"op":"publish" ,"object":1}"#,
+            r#"{"status":200.5}"#,
             r#"{"op":"publish","object":1e}"#,
             r#"{"op":"publish","object":1}2"#,
             r#"{"op":"publish","messageHeaders":[]}"#,

@@ -14,19 +14,19 @@ use super::{
 };
 
 /// The `messageHeaders` of a message, of which only the reply address means something. They are an object.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct MessageHeaders {
     pub(super) reply_address: Option<ReplyAddress>,
 }
 
 impl MessageHeaders {
     pub(super) fn read_plain(reader: &mut PlainReader<'_>) -> Option<Self> {
-        let mut reply_address: Option<&RawValue> = None;
+        let mut reply_address = None;
         reader.object(|reader, name| match name {
-            b"REPLY_ADDR_HEADER" => set_once(&mut reply_address, reader.value()?),
+            b"REPLY_ADDR_HEADER" => set_once(&mut reply_address, reader.value::<Option<&RawValue>>()?),
             _ => reader.skip(),
         })?;
-        Some(Self { reply_address: reply_address.and_then(ReplyAddress::read) })
+        Some(Self { reply_address: reply_address.flatten().and_then(ReplyAddress::read) })
     }
 }
 

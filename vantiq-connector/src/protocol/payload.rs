@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use super::redact::{self, cut};
 use crate::{packed::packed, scratch::with_scratch};
 
-/// The `object` or `body` of a message: JSON text, a slice of the frame it came in.
+/// The `object` or `body` of a message, a row or an address: JSON text. What comes from the server is a slice of the
+/// frame it came in.
 ///
 /// It is parsed once, in the task that uses it, straight into the type that is wanted. `Debug` shows its
 /// length only, for a configuration document may hold secrets.

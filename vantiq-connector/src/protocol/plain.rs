@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, de::IgnoredAny};
 
-/// Reads JSON without white space, and without escapes in names and texts, in half the time of `serde_json`.
+/// Reads JSON without white space around its members, and without escapes in names and texts, for six tenths of the
+/// instructions of `serde_json`.
 ///
 /// Every method returns `None` where it meets anything else, be it a mistake: then all of it has to be read by
 /// `serde_json`, which also knows what is wrong. What it does read, `serde_json` reads alike. It finds its way from
-/// member to member and over texts, and leaves most other values to `serde_json`.
+/// member to member and over texts, and leaves most other values to `serde_json`, which takes them as they are.
 pub(super) struct PlainReader<'a> {
     text: &'a str,
     /// What was not read yet.
@@ -54,6 +55,12 @@ impl<'a> PlainReader<'a> {
         Some(value)
     }
 
+    /// Whether the value is `null`, which then is read.
+    #[inline]
+    pub(super) fn null(&mut self) -> bool {
+        self.expect("null").is_some()
+    }
+
     /// Passes over a value of any kind.
     #[inline]
     pub(super) fn skip(&mut self) -> Option<()> {
@@ -77,9 +84,9 @@ impl<'a> PlainReader<'a> {
     }
 }
 
-/// Sets what is not set yet, to a value that is not `null`: whoever meets another leaves it to `serde_json`.
-pub(super) fn set_once<T>(member: &mut Option<T>, value: Option<T>) -> Option<()> {
-    member.replace(value?).is_none().then_some(())
+/// Sets what is not set yet: `serde_json` knows what to say of a member that comes twice.
+pub(super) fn set_once<T>(member: &mut Option<T>, value: T) -> Option<()> {
+    member.replace(value).is_none().then_some(())
 }
 
 /// How many bytes there are before the first that is no plain part of a text: a quotation mark, a backslash, or a
