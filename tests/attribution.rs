@@ -186,6 +186,26 @@ async fn a_server_that_acknowledges_nothing_is_found_out_though_queries_go_on() 
     assert!(answers < 11_000, "{answers}");
 }
 
+/// The connector gave the link up with the answer that it held back to find out.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_held_back_goes_out_before_the_link_is_given_up() {
+    let server = MemoryServer::default();
+    let (connector, mut peer) = attached(&server, |config| config).await;
+    let [receipt] = notified(&connector, &mut peer).await;
+    peer.acknowledge(1).await;
+    assert!(peer.idle_until(receipt).await.is_ok());
+    let [_receipt] = notified(&connector, &mut peer).await;
+    attach_again(&mut peer).await;
+    // It may be that of the event, whose own acknowledgement never comes.
+    refuse(&mut peer, 400).await;
+    assert_eq!(peer.receive().await["op"], "connectExtension");
+    peer.configure(json!({})).await;
+    connector.connected("a").await;
+    peer.query(7).await;
+    assert_eq!(peer.receive().await["body"], 7);
+    peer.until_closed().await;
+}
+
 /// It was taken for the refusal of the source.
 #[tokio::test(start_paused = true)]
 async fn a_refusal_that_names_an_event_is_the_events_while_the_source_attaches() {

@@ -143,7 +143,8 @@ impl Deliveries {
     /// acknowledged, and only a quiet moment can tell.
     pub(super) fn holds_answers(&mut self, now: Instant) -> bool {
         let stuck = self.ledger().is_stuck() && self.quiet.last_progress() + CALM <= now;
-        let wanted = stuck || self.ledger().is_confused();
+        // When only another link can tell, nothing comes of it any more.
+        let wanted = !self.is_hopeless() && (stuck || self.ledger().is_confused());
         self.hold = match self.hold {
             Hold::No if wanted => Hold::Until(now + HOLD),
             Hold::Until(_) if !wanted => Hold::No,

@@ -542,6 +542,8 @@ impl<'a> Link<'a> {
             self.deliveries.pinged(ping);
         }
         if self.deliveries.is_hopeless() {
+            // What was held back to find out goes out with the last frames: on another link it would be lost.
+            self.take_replies(now);
             return Err(LinkEnd::Ambiguous);
         }
         match self.phase_over.take_if(|at| *at <= now) {
