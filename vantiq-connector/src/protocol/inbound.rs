@@ -117,13 +117,13 @@ impl Inbound {
     /// # Errors
     /// [`DecodeError`]; the caller drops the frame and keeps the link (section 2).
     pub fn decode(frame: &Bytes) -> Result<Self, DecodeError> {
-        Envelope::read(frame).map(|envelope| Self::of(frame, envelope))?
+        Self::of(frame, Envelope::read(frame)?)
     }
 
     /// The same without the shortcut that most frames take.
     #[cfg(any(test, fuzzing, feature = "internals"))]
     pub(crate) fn decode_without_shortcut(frame: &Bytes) -> Result<Self, DecodeError> {
-        Envelope::read_any(frame).map(|envelope| Self::of(frame, envelope))?
+        Self::of(frame, Envelope::read_any(frame)?)
     }
 
     fn of(frame: &Bytes, envelope: Envelope<'_>) -> Result<Self, DecodeError> {
